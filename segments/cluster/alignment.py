@@ -1,0 +1,147 @@
+"""Gives the clusters of a refit the names of those that they continue.
+
+Clusters are matched one to one so that as many visitors as possible keep their segment's name
+(the assignment problem), and what does not match is told apart by where the members come from.
+
+References:
+    H. W. Kuhn, "The Hungarian Method for the Assignment Problem", 1955.
+    M. Spiliopoulou, I. Ntoutsi, Y. Theodoridis, R. Schult, "MONIC: Modeling and Monitoring Cluster
+    Transitions", KDD 2006 (kept, split, merged, born, died).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from segments.cluster.segmentation import N_SLOTS, Lineage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from segments.cluster.segmentation import Change, Segmentation
+
+MIN_JACCARD: Final = 0.2
+"""A match of less common members than this share of all members of both is a coincidence."""
+MAIN_SHARE: Final = 0.5
+"""From where, or to where, "most" members go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of the clusters of a fit.
+
+    Args:
+        ids: by cluster.
+        slots: by cluster.
+        lineage: one entry a cluster, and one for each old segment that died.
+        next_number: of the next new id.
+    """
+
+    ids: tuple[str, ...]
+    slots: tuple[int, ...]
+    lineage: tuple[Lineage, ...]
+    next_number: int
+
+
+def first_names(n_clusters: int, next_number: int) -> Names:
+    """Names for a first fit: s1, s2... in the order of the clusters, all of them born."""
+    ids = tuple(f"s{next_number + i}" for i in range(n_clusters))
+    lineage = tuple(Lineage(segment_id, "born", (), 0.0) for segment_id in ids)
+    return Names(ids, tuple(range(n_clusters)), lineage, next_number + n_clusters)
+
+
+def align(
+    old: npt.NDArray[np.intp], new: npt.NDArray[np.intp], n_new: int, previous: Segmentation
+) -> Names:
+    """Names for the clusters of a refit.
+
+    Args:
+        old: index of each visitor's segment under the previous segmentation, shape (n,).
+        new: index of each visitor's cluster now, shape (n,).
+        n_new: number of clusters, none of them empty.
+        previous: where the old names are from.
+    """
+    old_ids = [segment.id for segment in previous.segments]
+    shared = np.zeros((len(old_ids), n_new))
+    np.add.at(shared, (old, new), 1.0)
+    matches = _matches(shared)
+    ids, next_number = _ids(matches, old_ids, n_new, previous.next_number)
+    slots = _slots(ids, {segment.id: segment.slot for segment in previous.segments})
+    lineage = [_origin(j, ids, matches, shared, old_ids) for j in range(n_new)]
+    lineage += _deaths(matches, shared, old_ids)
+    return Names(ids, slots, tuple(lineage), next_number)
+
+
+def _matches(shared: npt.NDArray[np.float64]) -> dict[int, int]:
+    """Old segment by cluster, for pairs that are more than a coincidence."""
+    union = shared.sum(axis=1)[:, None] + shared.sum(axis=0)[None, :] - shared
+    rows, columns = linear_sum_assignment(shared, maximize=True)
+    return {
+        int(j): int(i)
+        for i, j in zip(rows, columns, strict=True)
+        if shared[i, j] >= MIN_JACCARD * union[i, j] > 0.0
+    }
+
+
+def _ids(
+    matches: dict[int, int], old_ids: Sequence[str], n_new: int, next_number: int
+) -> tuple[tuple[str, ...], int]:
+    ids = []
+    for j in range(n_new):
+        if j in matches:
+            ids.append(old_ids[matches[j]])
+        else:
+            ids.append(f"s{next_number}")
+            next_number += 1
+    return tuple(ids), next_number
+
+
+def _slots(ids: Sequence[str], old_slots: dict[str, int]) -> tuple[int, ...]:
+    """The old slot of a kept name; for a new one the first that no one held before, if any."""
+    taken = {old_slots[name] for name in ids if name in old_slots}
+    free = [slot for slot in range(N_SLOTS) if slot not in taken]
+    free.sort(key=lambda slot: (slot in old_slots.values(), slot))
+    fresh = iter(free)
+    return tuple(old_slots[name] if name in old_slots else next(fresh) for name in ids)
+
+
+def _origin(
+    j: int,
+    ids: Sequence[str],
+    matches: dict[int, int],
+    shared: npt.NDArray[np.float64],
+    old_ids: Sequence[str],
+) -> Lineage:
+    if j not in matches:
+        from_old = shared[:, j] / shared[:, j].sum()
+        main = int(from_old.argmax())
+        if from_old[main] > MAIN_SHARE:
+            return Lineage(ids[j], "split", (old_ids[main],), float(from_old[main]))
+        return Lineage(ids[j], "born", (), float(from_old[main]))
+    stayed = shared[:, j] / np.maximum(shared.sum(axis=1), 1.0)
+    swallowed = [
+        i for i in range(len(old_ids)) if i not in matches.values() and stayed[i] > MAIN_SHARE
+    ]
+    sources = (matches[j], *swallowed)
+    change: Change = "merged" if swallowed else "kept"
+    return Lineage(ids[j], change, tuple(old_ids[i] for i in sources), float(stayed[sources[-1]]))
+
+
+def _deaths(
+    matches: dict[int, int], shared: npt.NDArray[np.float64], old_ids: Sequence[str]
+) -> list[Lineage]:
+    """Old segments that no cluster continues and none took most of."""
+    deaths = []
+    for i, name in enumerate(old_ids):
+        went = float(shared[i].max() / max(shared[i].sum(), 1.0))
+        into = int(shared[i].argmax())
+        swallowed = went > MAIN_SHARE and into in matches
+        if i not in matches.values() and not swallowed:
+            deaths.append(Lineage(name, "died", (name,), went))
+    return deaths

@@ -1,0 +1,84 @@
+"""Which ids are one person: links from anonymous ids, and from ids given up, to the one in use.
+
+Rules. An `Identified` event links its anonymous id to its user id; an `Aliased` event links the
+previous id to the new one. Linking merges the two profiles. A device on which a second user signs
+in is re-pointed to that user from then on, but the two users are never merged through it: shared
+devices are the classic mistake of identity graphs.
+
+Links only ever go from an id to the end of another chain, so chains cannot close to a circle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from segments.errors import IdentityError
+
+if TYPE_CHECKING:
+    from segments.event import Event
+
+_LINKING: Final = frozenset({"Identified", "Aliased"})
+
+
+class Identities:
+    """The links, and how to follow them.
+
+    Attributes:
+        links: alias to the id that took its place (which may itself have been given up later).
+
+    Example:
+        >>> identities = Identities()
+        >>> identities.link("anon-1", "ann")
+        >>> identities.resolve("anon-1")
+        'ann'
+    """
+
+    __slots__ = ("_aliases", "links")
+
+    def __init__(self) -> None:
+        self.links: dict[str, str] = {}
+        self._aliases: dict[str, dict[str, None]] = {}  # the links backwards, in order
+
+    def resolve(self, visitor: str) -> str:
+        """The id in use for this one: itself unless it was linked."""
+        links = self.links
+        while visitor in links:
+            visitor = links[visitor]
+        return visitor
+
+    def ids_of(self, visitor: str) -> tuple[str, ...]:
+        """Every id that stands for this visitor, the one in use first.
+
+        Example:
+            >>> identities = Identities()
+            >>> identities.link("anon-1", "ann")
+            >>> identities.ids_of("anon-1")
+            ('ann', 'anon-1')
+        """
+        ids = [self.resolve(visitor)]
+        for known in ids:  # grows while it is walked: aliases of aliases
+            ids.extend(self._aliases.get(known, ()))
+        return tuple(ids)
+
+    def link(self, alias: str, visitor: str) -> None:
+        """Points an alias at the end of the visitor's chain.
+
+        Raises:
+            IdentityError: if that end is the alias itself.
+        """
+        end = self.resolve(visitor)
+        if end == alias:
+            raise IdentityError(f"linking {alias!r} to {visitor!r} would close a circle")
+        before = self.links.get(alias)
+        if before is not None:
+            self._aliases[before].pop(alias, None)
+        self.links[alias] = end
+        self._aliases.setdefault(end, {})[alias] = None
+
+
+def claimed_alias(event: Event) -> str | None:
+    """The id that this event says belongs to its visitor, if it says so."""
+    if event.name not in _LINKING:
+        return None
+    alias = event.previous_id if event.name == "Aliased" else event.anonymous_id
+    return alias if alias != event.visitor else None

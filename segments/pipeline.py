@@ -1,0 +1,294 @@
+"""The front of this room: observe events, describe visitors.
+
+One thread observes; any thread may describe meanwhile, since each profile is replaced whole.
+
+**Restart.** Load what was saved (`load_alias`, `load_profile`, `load_population`), then observe
+again every event after `population_seq`, in order, under the visitor id that was logged. What a
+profile covers already, because it was saved later than the population, is skipped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segments.changes import ChangeLog, Changes
+from segments.context import Context
+from segments.errors import SegmentsError
+from segments.features.affinity import PRIOR_ORDERS
+from segments.features.base import Moment, moment, observation
+from segments.features.schema import SCHEMA
+from segments.hashing import hash64, value_hashes
+from segments.identity import Identities, claimed_alias
+from segments.population import ATTRIBUTES, Population
+from segments.profile import Profile, check, covered_seq, decode, decode_tally, encode
+from segments.summary import ProfileSummary, summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    import numpy.typing as npt
+
+    from segments.cluster.segmentation import Segmentation
+    from segments.event import Event
+
+__all__ = ["Changes", "Context", "Pipeline", "ProfileSummary"]
+
+
+class Pipeline:
+    """Every visitor's profile, and the readings of it.
+
+    Args:
+        segmentation: names the segment of each context; may be replaced at any time.
+
+    Attributes:
+        feature_names: of `Context.vector`, in order.
+        segmentation: as given, or as replaced since.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from segments.event import Event, Product
+        >>> at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        >>> pipeline = Pipeline()
+        >>> tea = (Product(category="Tea", price_cents=900),)
+        >>> pipeline.observe(Event("m1", "Order Completed", "ann", at, products=tea), seq=1)
+        'ann'
+        >>> pipeline.describe("ann", at).known
+        True
+        >>> pipeline.affinities("ann", "category", ["Tea", "Salt"], at).round(2).tolist()
+        [0.6, 0.04]
+    """
+
+    feature_names: tuple[str, ...] = SCHEMA.feature_names
+
+    def __init__(self, segmentation: Segmentation | None = None) -> None:
+        self.segmentation = segmentation
+        self._profiles: dict[str, bytes] = {}
+        self._identities = Identities()
+        self._population = Population()
+        self._changes = ChangeLog()
+        self._last_moment: tuple[datetime, Moment] | None = None
+
+    def __len__(self) -> int:
+        return len(self._profiles)
+
+    @property
+    def population_seq(self) -> int:
+        """Sequence number that the population covers; -1 before the first event."""
+        return self._population.seq
+
+    def visitors(self) -> Iterable[str]:
+        """The ids in use, in the order of their first event."""
+        return list(self._profiles)
+
+    def resolve(self, visitor: str) -> str:
+        """The id in use for this one: itself unless it was merged into another."""
+        return self._identities.resolve(visitor)
+
+    def ids_of(self, visitor: str) -> tuple[str, ...]:
+        """Every id that stands for this visitor, the one in use first."""
+        return self._identities.ids_of(visitor)
+
+    def observe(self, event: Event, seq: int) -> str:
+        """Folds one event in, once.
+
+        Args:
+            event: what happened.
+            seq: its sequence number in the log, at least 0, strictly increasing. A profile that
+                covers it skips the event; so does one that remembers its message or order id.
+
+        Returns:
+            The id in use of its visitor.
+        """
+        seen, ids = observation(event), _repeat_ids(event)
+        self._population.observe(seen, ids, seq)
+        visitor = self.resolve(event.visitor)
+        data = self._profiles.get(visitor)
+        covered = data is not None and covered_seq(data) >= seq
+        alias = claimed_alias(event)
+        absorbed = self._claim(alias, visitor, seq) if alias is not None else None
+        if covered:  # and then it covers what the alias brought, too
+            return visitor
+        profile = SCHEMA.new_profile() if data is None else decode(data)
+        if absorbed is not None:
+            SCHEMA.merge(profile, decode(absorbed))
+        fresh = [profile.remember(key) for key in ids]  # a list: each id is to be remembered
+        if all(fresh):
+            SCHEMA.fold(profile, seen)
+        profile.seq = seq  # also for a repeat: replay must skip exactly what was seen
+        self._profiles[visitor] = encode(profile, SCHEMA.fingerprint)
+        self._changes.changed(visitor)
+        return visitor
+
+    def describe(self, visitor: str, now: datetime) -> Context:
+        """The visitor's context; an unknown one gets that of a visitor of no events.
+
+        Args:
+            visitor: any id, also one merged away.
+            now: timezone-aware; the same profile and time give the same bits.
+
+        Raises:
+            SegmentsError: if `now` carries no timezone.
+        """
+        visitor = self.resolve(visitor)
+        profile = self._profile(visitor)
+        at = self._moment(now)
+        vector = np.array(SCHEMA.read(profile or SCHEMA.new_profile(), at), np.float32)
+        segment = None
+        if profile is not None and (segmentation := self.segmentation) is not None:
+            segment = segmentation.assign(vector)
+        return Context(visitor, profile is not None, vector, segment)
+
+    def affinities(
+        self, visitor: str, attribute: str, values: Sequence[str], now: datetime
+    ) -> npt.NDArray[np.float64]:
+        """How much the visitor is drawn to each value: see `segments.features.affinity`.
+
+        Args:
+            visitor: any id, also an unknown one, who gets the crowd's rates.
+            attribute: "category" or "brand".
+            values: of that attribute; a tuple that stays the same is fastest.
+            now: timezone-aware.
+
+        Returns:
+            Shape (n_values,), each in [0, 1].
+
+        Raises:
+            SegmentsError: if the attribute is another.
+        """
+        if attribute not in ATTRIBUTES:
+            raise SegmentsError(f"attribute must be one of {ATTRIBUTES}, got {attribute!r}")
+        values, at = tuple(values), self._moment(now)
+        rates = self._population.rates(attribute, values, at.long)
+        data = self._profiles.get(self.resolve(visitor))
+        if data is None:
+            return np.array(rates)
+        orders, tally = decode_tally(data, _ORDERS_90D, attribute)
+        fade, get = at.long, tally.as_dict().get
+        scale = 1.0 / (max(orders, 0.0) * fade + PRIOR_ORDERS)
+        drawn = [
+            (get(key, 0.0) * fade + PRIOR_ORDERS * rate) * scale
+            for key, rate in zip(value_hashes(values), rates, strict=True)
+        ]
+        return np.array(drawn).clip(max=1.0)
+
+    def matrix(
+        self, now: datetime, limit: int | None = None
+    ) -> tuple[list[str], npt.NDArray[np.float32]]:
+        """The vectors of all visitors, through the same code as `describe`.
+
+        Args:
+            now: timezone-aware.
+            limit: at most so many, evenly spaced over the order of first events; None for all.
+
+        Returns:
+            Visitors in the order of their first event, and shape (n_visitors, n_features).
+        """
+        items = list(self._profiles.items())
+        if limit is not None and limit < len(items):
+            items = [items[i * len(items) // limit] for i in range(limit)]
+        at = self._moment(now)
+        vectors = np.empty((len(items), len(self.feature_names)), np.float32)
+        for row, (_, data) in zip(vectors, items, strict=True):
+            row[:] = SCHEMA.read(decode(data), at)
+        return [visitor for visitor, _ in items], vectors
+
+    def profile_summary(self, visitor: str, now: datetime) -> ProfileSummary | None:
+        """The visitor in words and numbers for a person to read; None for an unknown one."""
+        profile = self._profile(self.resolve(visitor))
+        if profile is None:
+            return None
+        names = {name: tuple(self._population.counts[name]) for name in ATTRIBUTES}
+        tops = {
+            name: list(zip(known, self.affinities(visitor, name, known, now).tolist(), strict=True))
+            for name, known in names.items()
+        }
+        return summarize(self.describe(visitor, now), profile, tops)
+
+    def take_changes(self, limit: int) -> Changes:
+        """At most `limit` profiles to save; call until `more` is False, each in a transaction."""
+        return self._changes.take(limit, self._saved_form)
+
+    def put_back(self, changes: Changes) -> None:
+        """Marks changes as unsaved again, because saving them failed."""
+        self._changes.put_back(changes)
+
+    def load_profile(self, visitor: str, data: bytes) -> None:
+        """Takes back a saved profile.
+
+        Raises:
+            ProfileError: if it is cut, or of another version.
+        """
+        check(data, SCHEMA.fingerprint)
+        if visitor in self._identities.links:
+            # Saved links imply a saved merge: this is what a crash left undeleted.
+            self._changes.removed(visitor, covered_seq(data))
+        else:
+            self._profiles[visitor] = bytes(data)
+
+    def load_alias(self, alias: str, visitor: str) -> None:
+        """Takes back a saved link.
+
+        Raises:
+            IdentityError: if it would close a circle.
+        """
+        self._identities.link(alias, visitor)
+        leftover = self._profiles.pop(alias, None)
+        if leftover is not None:
+            self._changes.removed(alias, covered_seq(leftover))
+
+    def population_state(self) -> bytes:
+        """The population's counts and the sequence number they cover, to be saved as one."""
+        return self._population.state()
+
+    def load_population(self, data: bytes) -> None:
+        """Takes back a saved population.
+
+        Raises:
+            ProfileError: if it is damaged, or of another version.
+        """
+        self._population = Population.from_state(data)
+
+    def _profile(self, visitor: str) -> Profile | None:
+        data = self._profiles.get(visitor)
+        return None if data is None else decode(data)
+
+    def _saved_form(self, visitor: str) -> tuple[int, bytes]:
+        data = self._profiles[visitor]
+        return covered_seq(data), data
+
+    def _claim(self, alias: str, visitor: str, seq: int) -> bytes | None:
+        """Links the alias to the visitor; the profile it had so far, if any."""
+        links = self._identities.links
+        if self.resolve(alias) == visitor:
+            return None
+        self._identities.link(alias, visitor)
+        self._changes.linked(alias, links[alias])
+        data = self._profiles.pop(alias, None)  # None where the alias was linked before
+        if data is not None:
+            self._changes.removed(alias, seq)
+        return data
+
+    def _moment(self, now: datetime) -> Moment:
+        """The moment of `now`; one request asks several times for the same."""
+        last = self._last_moment
+        if last is not None and last[0] is now:
+            return last[1]
+        if now.tzinfo is None:
+            raise SegmentsError(f"now must carry a timezone, got {now.isoformat()}")
+        at = moment(now.timestamp())
+        self._last_moment = (now, at)
+        return at
+
+
+_ORDERS_90D = SCHEMA.index["orders_90d"]
+
+
+def _repeat_ids(event: Event) -> tuple[int, ...]:
+    """What a repeat of this event would have in common with it: message id, and order id."""
+    if event.name == "Order Completed" and event.order_id:
+        # A pixel and a webhook report one order under two message ids.
+        return hash64("m" + event.message_id), hash64("o" + event.order_id)
+    return (hash64("m" + event.message_id),)
