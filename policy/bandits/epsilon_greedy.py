@@ -1,0 +1,64 @@
+"""Epsilon-greedy: mostly the best, now and then anything.
+
+One of the explorers over the linear model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from policy.bandits.linear_policy import LinearOptions, LinearPolicy, share_of_best
+from policy.bounds import parameter
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+Array = npt.NDArray[np.float64]
+
+
+class EpsilonGreedy(LinearPolicy):
+    """p(a) = (1 - ε) 1[a is best] / n_best + ε / n_actions.
+
+    Args:
+        n_context: Length of a context.
+        n_shared: Number of pair features.
+        epsilon: Share of decisions that explore evenly, in [0, 1].
+        **options: See ``LinearPolicy``.
+
+    Raises:
+        ParameterError: A parameter is out of its range.
+
+    Example:
+        >>> from policy.base import Candidates
+        >>> policy = EpsilonGreedy(1, 0, epsilon=0.2, floor=0.0)
+        >>> pair = Candidates(("a", "b"), np.zeros((2, 0)))
+        >>> policy.distribution(np.ones(1), pair, np.random.default_rng(0))
+        array([0.5, 0.5])
+
+    References:
+        Sutton, Barto. Reinforcement Learning: An Introduction. 2nd ed., MIT Press 2018, section 2.
+    """
+
+    kind: ClassVar[str] = "epsilon_greedy"
+
+    def __init__(
+        self,
+        n_context: int,
+        n_shared: int,
+        *,
+        epsilon: float = 0.1,
+        **options: Unpack[LinearOptions],
+    ) -> None:
+        super().__init__(n_context, n_shared, **options)
+        self.epsilon = parameter("epsilon", epsilon, 0.0, 1.0)
+
+    def _distribution(
+        self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
+    ) -> Array:
+        probabilities = share_of_best(self.model.means(x, z, ids))
+        probabilities *= 1.0 - self.epsilon
+        probabilities += self.epsilon / len(ids)
+        return probabilities

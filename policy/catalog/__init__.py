@@ -1,0 +1,6 @@
+"""What can be offered."""
+
+from policy.catalog.action import Action
+from policy.catalog.catalog import Catalog
+
+__all__ = ["Action", "Catalog"]

@@ -1,0 +1,113 @@
+"""The errors of the policy room.
+
+They are all ``ValueError`` at heart: something was handed in that the room refuses, and nothing
+changed because of it.
+
+    PolicyError
+    ├── ParameterError    a policy cannot be built like that
+    ├── DecisionError     a context or candidates that nothing can be decided on
+    ├── BatchError        rows that cannot be learned
+    ├── StateError        a saved state of another kind, schema or size
+    ├── CatalogError      an action that cannot be offered
+    ├── ContextError      a request's context that does not fit its declared fields
+    └── ModelFileError    bytes that are not a model file of ours
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from reprlib import Repr
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHOWN_CHARACTERS = 80
+
+_SHORT = Repr()
+_SHORT.maxother = SHOWN_CHARACTERS
+
+
+class PolicyError(ValueError):
+    """Base of everything that the policy room refuses."""
+
+
+class ParameterError(PolicyError):
+    """A policy cannot be built with this parameter."""
+
+
+class DecisionError(PolicyError):
+    """A context or candidates that nothing can be decided on."""
+
+
+class BatchError(PolicyError):
+    """Rows that cannot be learned; the policy is unchanged."""
+
+
+class StateError(PolicyError):
+    """A saved state of another kind, schema or size; the policy is unchanged."""
+
+
+class CatalogError(PolicyError):
+    """An action that cannot be offered."""
+
+
+class ContextError(PolicyError):
+    """A request's context that does not fit the declared fields.
+
+    Args:
+        field: Name of the field.
+        value: What was given; shown shortened.
+        rule: What would have been accepted.
+
+    Example:
+        >>> str(ContextError("cart_items", "many", "must be a number"))
+        "context field 'cart_items' is 'many': must be a number"
+    """
+
+    def __init__(self, field: str, value: object, rule: str) -> None:
+        super().__init__(f"context field {shown(field)} is {shown(value)}: {rule}")
+        self.field = field
+        self.value = value
+        self.rule = rule
+
+
+class ModelFileError(PolicyError):
+    """Bytes that are not a model file of ours."""
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: its ``repr``, shortened.
+
+    Example:
+        >>> shown("home")
+        "'home'"
+        >>> len(shown("x" * 1_000_000))
+        82
+    """
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
+        return repr(value[: SHOWN_CHARACTERS - 1] + "…")
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:
+        # Python refuses to print integers of thousands of digits.
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= SHOWN_CHARACTERS + 2 else text[: SHOWN_CHARACTERS + 1] + "…"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The closing words of an "unknown name" message: the nearest known name, and all of them.
+
+    Example:
+        >>> suggestion("linucv", ["lints", "linucb"])
+        "did you mean 'linucb'? Known: lints, linucb"
+    """
+    names = sorted(known)
+    listed = ", ".join(names) if names else "none"
+    if len(listed) > 5 * SHOWN_CHARACTERS:
+        listed = listed[: 5 * SHOWN_CHARACTERS] + "…"
+    folded = {known_name.casefold(): known_name for known_name in names}
+    nearest = get_close_matches(name[:SHOWN_CHARACTERS].casefold(), folded, n=1, cutoff=0.5)
+    if not nearest:
+        return f"known: {listed}"
+    return f"did you mean {folded[nearest[0]]!r}? Known: {listed}"
