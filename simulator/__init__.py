@@ -1,0 +1,3 @@
+"""Shoppers to practise on: worlds in which a policy's decisions can be judged before a real one."""
+
+__all__: list[str] = []
