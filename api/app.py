@@ -1,0 +1,114 @@
+"""The application: the engine with HTTP around it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from api.auth import Authenticator
+from api.hot import HotPath, to_problem
+from api.loop.engine import Engine
+from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
+from api.routes import health, readings
+from api.routes.hot import documented, hot_routes, schemas
+from api.settings import Settings
+
+DESCRIPTION = """\
+Events in, next best action out, reward back, policy better.
+Every error is `application/problem+json` (RFC 9457).
+"""
+
+
+class _Documented(FastAPI):
+    """FastAPI with the schemas of bodies that it does not read itself."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document["components"]["schemas"].update(schemas())
+        return document
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The service as an ASGI application; it starts and stops its engine with the lifespan.
+
+    Args:
+        settings: The checked configuration.
+
+    Raises:
+        StoreError: When the store cannot be opened.
+        PolicyError: When placements contradict themselves.
+    """
+    engine = Engine(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await engine.start()
+        try:
+            yield
+        finally:
+            await engine.stop()
+
+    app = _Documented(
+        title="Segue",
+        version=version("segue"),
+        description=DESCRIPTION,
+        docs_url=None,  # those pages would load scripts from a host of somebody else's
+        redoc_url=None,
+        lifespan=lifespan,
+        exception_handlers={
+            Exception: _failed,
+            HTTPException: _http_failed,
+            RequestValidationError: _invalid,
+        },
+    )
+    for kind in (Problem, ValueError):
+        app.add_exception_handler(kind, _failed)
+    app.state.engine = engine
+    app.state.authenticator = Authenticator(settings.keys)
+    routes = hot_routes(engine)
+    max_body_bytes = settings.service.max_body_kb * 1024
+    hot = HotPath(app, routes, app.state.authenticator, engine.metrics, max_body_bytes)
+    app.include_router(documented(hot, routes))
+    app.include_router(readings.router)
+    app.include_router(health.router)
+    return hot
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return _respond(to_problem(error))
+
+
+async def _http_failed(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    slug, detail = "http", str(getattr(error, "detail", error))
+    if status == 404:
+        slug, detail = "not-found", f"no such path: {shown(request.url.path)}"
+    if status == 405:
+        slug, detail = "method-not-allowed", f"{shown(request.method)} is not for this path"
+    if status in (404, 405):
+        detail += "; /openapi.json lists what there is"
+    headers = getattr(error, "headers", None)
+    return _respond(Problem(status, slug, detail, headers=headers))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    faults = [
+        FieldFault(
+            field=".".join(str(part) for part in item["loc"][1:]) or "body",
+            value=shown(item.get("input")),
+            rule=item["msg"],
+        )
+        for item in (error.errors() if isinstance(error, RequestValidationError) else [])
+    ]
+    detail = f"{faults[0].field}: {faults[0].rule}" if faults else "the request breaks a rule"
+    return _respond(Problem(422, "invalid-request", detail, faults))
+
+
+def _respond(problem: Problem) -> Response:
+    headers = dict(problem.headers or {})
+    return Response(problem.body(), problem.status, headers, MEDIA_TYPE)

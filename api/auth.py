@@ -1,0 +1,88 @@
+"""API keys: who may do what.
+
+A key is `Authorization: Bearer KEY`, or, as Segment's clients send it, Basic with the key as user
+name. Only hashes are configured; a key's hash is compared in constant time.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Sequence
+
+from api.problems import Problem
+from api.settings import KeySettings, Scope
+
+Headers = Iterable[tuple[bytes, bytes]]
+KEY_PREFIX = "segue_"
+
+
+def new_key() -> str:
+    """A fresh key with 256 bits of chance."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def key_hash(key: str) -> str:
+    """What is stored of a key.
+
+    Example:
+        >>> key_hash("secret")[:8]
+        '2bb80d53'
+    """
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+class Authenticator:
+    """Checks keys. Without any key configured everybody may do everything (loopback only).
+
+    Args:
+        keys: From the settings.
+    """
+
+    def __init__(self, keys: Sequence[KeySettings]) -> None:
+        self._keys = [(key.sha256.encode(), key.name, frozenset(key.scopes)) for key in keys]
+
+    def check(self, headers: Headers, scope: Scope) -> str:
+        """Name of the key's holder.
+
+        Args:
+            headers: Of the request, names in lower case.
+            scope: What the request wants to do.
+
+        Raises:
+            Problem: 401 without a valid key, 403 when the key may not do this.
+        """
+        if not self._keys:
+            return "anonymous"
+        digest = key_hash(_presented(headers)).encode()
+        holder = None
+        for known, name, scopes in self._keys:  # all of them: the time must not tell which
+            if hmac.compare_digest(known, digest):
+                holder = name, scopes
+        if holder is None:
+            raise Problem(
+                401,
+                "unauthorized",
+                "a valid API key is needed: Authorization: Bearer KEY",
+                headers={"www-authenticate": "Bearer"},
+            )
+        name, scopes = holder
+        if scope not in scopes:
+            detail = (
+                f"the key {name!r} lacks the scope {scope!r}; it has {', '.join(sorted(scopes))}"
+            )
+            raise Problem(403, "forbidden", detail)
+        return name
+
+
+def _presented(headers: Headers) -> str:
+    value = next((value for name, value in headers if name == b"authorization"), b"")
+    kind, _, rest = value.decode("latin-1").partition(" ")
+    if kind.lower() == "bearer":
+        return rest.strip()
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[0]
+        except ValueError:  # not base64, not ASCII, not UTF-8
+            return ""
+    return ""

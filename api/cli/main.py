@@ -1,0 +1,105 @@
+"""`segue`: serve, check a configuration, make keys, run the demo."""
+
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from api.auth import key_hash, new_key
+from api.cli.demo.command import demo
+from api.loop.placement import build_placements
+from api.settings import Scope, Settings, SettingsError, load_settings
+from policy.errors import PolicyError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(keys, name="keys")
+app.command()(demo)
+
+console = Console()
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+
+
+@app.command()
+def serve(
+    config: ConfigOption = Path("segue.toml"),
+    host: Annotated[str | None, typer.Option(help="Instead of service.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Instead of service.port.")
+    ] = None,
+) -> None:
+    """Run the service."""
+    from api.cli.serve import run  # noqa: PLC0415  # the other commands start without the server
+
+    settings = _settings(config)
+    try:
+        settings = settings.listening_on(host, port)
+    except SettingsError as error:
+        _fail(str(error))
+    run(settings)
+
+
+@app.command()
+def check(config: ConfigOption = Path("segue.toml")) -> None:
+    """Explain what is wrong with a configuration, or what it sets up."""
+    settings = _settings(config)
+    try:
+        placements = build_placements(settings)
+    except PolicyError as error:
+        _fail(f"{config}: {error}")
+    for placement in placements.values():
+        console.print(
+            f"placement [bold]{escape(placement.name)}[/]: {len(placement.choices.ids)} actions, "
+            f"{placement.policy.kind}, {len(placement.contexts.names)} context features, "
+            f"{len(placement.pairs.names)} shared features, reward from "
+            f"{escape(placement.reward.event)} within {placement.reward.window_minutes} minutes"
+        )
+    if not settings.placements:
+        typer.echo("no [[placements]] yet: the service takes events in but decides nothing")
+    if not settings.keys:
+        typer.echo("no [[keys]]: whoever reaches the port may do everything (loopback only)")
+    console.print(f"[green]{escape(str(config))} is fine[/]")
+
+
+@keys.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="Who will hold the key.")],
+    scopes: Annotated[
+        str,
+        typer.Option(help="What it may do, comma-separated: decide, ingest, reward, read, admin."),
+    ] = "decide,reward,ingest",
+) -> None:
+    """Make a key: prints it once, and the block for `segue.toml`."""
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    known = Scope.__args__  # type: ignore[attr-defined]  # the members of a Literal
+    wrong = [scope for scope in wanted if scope not in known]
+    if wrong or not wanted:
+        _fail(f"scopes is {scopes!r}: each must be one of {', '.join(known)}")
+    if not 0 < len(name) <= 200 or not name.isprintable():
+        _fail(f"name is {name!r:.80}: must be 1 to 200 printable characters")
+    key = new_key()
+    listed = ", ".join(f'"{scope}"' for scope in wanted)
+    quoted = json.dumps(name, ensure_ascii=False)  # TOML writes printable text as JSON does
+    console.print("The key, shown only now:\n")
+    typer.echo(key)
+    console.print("\nFor segue.toml:\n")
+    typer.echo(f'[[keys]]\nname = {quoted}\nsha256 = "{key_hash(key)}"\nscopes = [{listed}]')
+
+
+def _settings(config: Path) -> Settings:
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True).print(f"[red]{escape(message)}[/]", soft_wrap=True)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()

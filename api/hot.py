@@ -1,0 +1,180 @@
+"""The short way from bytes to bytes, for the routes that pages wait for.
+
+FastAPI's per-request machinery costs more than a decision. These routes are answered in front of
+it, by a plain ASGI callable: key checked, body read to a bound, validated by pydantic's compiled
+parser, answered. FastAPI still documents them (`api.routes`), and serves everything else.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.auth import Authenticator
+from api.loop.errors import LoopError
+from api.loop.metrics import Metrics
+from api.problems import MEDIA_TYPE, Problem, of_event, of_loop, of_validation
+from api.settings import Scope as KeyScope
+from api.storage.base import StoreUnavailableError
+from segments.event import EventError
+
+log = structlog.get_logger()
+
+Handler = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class HotRoute:
+    """One route: what it is called, who may use it, what answers it.
+
+    Args:
+        path: With at most one `{name}`, which the handler is given.
+        scope: That the key must have.
+        handler: From body and path parameters to the answer's JSON.
+        status: Of a good answer.
+    """
+
+    path: str
+    scope: KeyScope
+    handler: Handler
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+    headers: Mapping[str, str] | None = None
+
+
+class HotPath:
+    """ASGI: answers the hot routes itself and hands everything else on.
+
+    Args:
+        app: The FastAPI application.
+        routes: POST routes.
+        authenticator: Checks keys.
+        metrics: Counts answers and their time.
+        max_body_bytes: Largest body that is read.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Mapping[str, HotRoute],
+        authenticator: Authenticator,
+        metrics: Metrics,
+        max_body_bytes: int,
+    ) -> None:
+        self.app = app
+        self._exact = {path: route for path, route in routes.items() if "{" not in path}
+        self._templates = [_template(route) for path, route in routes.items() if "{" in path]
+        self._authenticator = authenticator
+        self._max_body_bytes = max_body_bytes
+        self._observe = {r.path: metrics.latency.labels(r.path).observe for r in routes.values()}
+        self._requests = metrics.requests
+        self._counters: dict[tuple[str, int], Callable[[], None]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request."""
+        found = self._find(scope) if scope["type"] == "http" else None
+        if found is None:
+            await self.app(scope, receive, send)
+            return
+        route, parameters = found
+        answer = await self.answer(route, parameters, scope["headers"], receive)
+        headers = [(b"content-type", answer.media_type.encode())]
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+        for name, value in (answer.headers or {}).items():
+            headers.append((name.encode(), value.encode()))
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def answer(
+        self, route: HotRoute, parameters: Mapping[str, str], headers: Any, receive: Receive
+    ) -> Answer:
+        """Check, read, handle; every failure becomes a problem."""
+        started = None
+        try:
+            self._authenticator.check(headers, route.scope)
+            body = await self._read(receive)
+            started = time.perf_counter()
+            answer = Answer(route.status, await route.handler(body, parameters))
+        except Exception as error:
+            problem = to_problem(error)
+            answer = Answer(problem.status, problem.body(), MEDIA_TYPE, problem.headers)
+        if started is not None:
+            self._observe[route.path](time.perf_counter() - started)
+        self._count(route.path, answer.status)
+        return answer
+
+    def _count(self, path: str, status: int) -> None:
+        counter = self._counters.get((path, status))
+        if counter is None:
+            counter = self._requests.labels(path, status).inc
+            self._counters[path, status] = counter
+        counter()
+
+    def _find(self, scope: Scope) -> tuple[HotRoute, Mapping[str, str]] | None:
+        if scope["method"] != "POST":
+            return None
+        path = scope["path"]
+        route = self._exact.get(path)
+        if route is not None:
+            return route, {}
+        for before, name, after, template in self._templates:
+            if path.startswith(before) and path.endswith(after):
+                value = path[len(before) : len(path) - len(after)]
+                if value and "/" not in value:
+                    return template, {name: value}
+        return None
+
+    async def _read(self, receive: Receive) -> bytes:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        chunks = [body]
+        size = len(body)
+        while message.get("more_body", False) and size <= self._max_body_bytes:
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+        if size > self._max_body_bytes:
+            limit = self._max_body_bytes // 1024
+            raise Problem(
+                413, "too-large", f"the body is larger than {limit} kB (service.max_body_kb)"
+            )
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "disconnected", "the client went away before the body's end")
+        return body if len(chunks) == 1 else b"".join(chunks)
+
+
+def to_problem(error: Exception) -> Problem:
+    """Any failure as the problem that the client sees; what is unexpected is logged and hidden."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, ValidationError):
+        return of_validation(error)
+    if isinstance(error, LoopError):
+        return of_loop(error)
+    if isinstance(error, EventError):
+        return of_event(error)
+    if isinstance(error, StoreUnavailableError):
+        log.error("store_unavailable", error=str(error))
+        detail = "the log cannot be written at the moment; nothing was kept, send it again"
+        return Problem(503, "store-unavailable", detail, headers={"retry-after": "1"})
+    log.exception("request_failed", exc_info=error)
+    return Problem(500, "internal", "the service failed; the log of the service says why")
+
+
+def _template(route: HotRoute) -> tuple[str, str, str, HotRoute]:
+    before, _, rest = route.path.partition("{")
+    name, _, after = rest.partition("}")
+    return before, name, after, route

@@ -1,0 +1,1 @@
+"""Wire formats of other systems, parsed into events."""

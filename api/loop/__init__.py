@@ -1,0 +1,1 @@
+"""The product: observe, decide, reward, learn. No FastAPI in here."""

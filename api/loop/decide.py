@@ -1,0 +1,260 @@
+"""Decide: visitor and context in, one action with its exact probability out.
+
+The hot path. Profile, features, segment, pair features and policy are array work in memory; then
+one row goes to the log, and the answer waits until that row is durable.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from api.loop.chance import Chance, DecisionIds
+from api.loop.clock import Clock, from_us, to_us
+from api.loop.errors import BadRequestError, NotFoundError
+from api.loop.placement import Choices, Placement
+from api.schemas.decision import CandidateAction, DecisionRequest
+from api.settings import nearest
+from api.storage.base import DecisionRow, Store, StoreUnavailableError
+from policy.base import Candidates, draw
+from policy.catalog.action import Action
+from policy.errors import CatalogError, ContextError, DecisionError
+from segments.pipeline import Pipeline
+
+log = structlog.get_logger()
+
+NO_ELIGIBLE = "no eligible action"
+STORE_UNAVAILABLE = "the log cannot be written"
+POLICY_FAILED = "the policy failed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What was chosen, with all that went into it.
+
+    Args:
+        context: float32 (n_context,), or None when nothing was computed.
+        features: float32 (n_candidates, n_shared), likewise.
+        probabilities: float64 over `choices`.
+        expected: Expected reward of each candidate.
+    """
+
+    choices: Choices
+    chosen: int
+    probabilities: npt.NDArray[np.float64]
+    expected: npt.NDArray[np.float64]
+    segment: str | None
+    context: npt.NDArray[np.float32] | None
+    features: npt.NDArray[np.float32] | None
+    reason: str | None = None
+
+
+class Decider:
+    """Answers decision requests.
+
+    Args:
+        placements: By name.
+        pipeline: Who the visitors are.
+        store: Where decisions become durable.
+        clock: What time it is.
+    """
+
+    def __init__(
+        self, placements: dict[str, Placement], pipeline: Pipeline, store: Store, clock: Clock
+    ) -> None:
+        self._placements = placements
+        self._pipeline = pipeline
+        self._store = store
+        self._clock = clock
+        self._chance = Chance()
+        self._ids = DecisionIds()
+
+    async def decide(self, request: DecisionRequest) -> dict[str, Any]:
+        """Choose, log, answer.
+
+        Args:
+            request: The checked request.
+
+        Returns:
+            The body of a `DecisionResponse`.
+
+        Raises:
+            NotFoundError: Unknown placement.
+            BadRequestError: A context, candidate or timestamp that breaks a rule.
+        """
+        placement = self._placement(request.placement)
+        now_us = self._now_us(request)
+        visitor = self._pipeline.resolve(request.visitor)
+        decision_id = self._ids.new(now_us)
+        version = placement.version
+        choices, excluded = self._choices(placement, request)
+        try:
+            choice = self._choose(placement, choices, visitor, request, now_us, decision_id)
+        except ContextError as error:
+            raise BadRequestError(f"context.{error.field}", error.value, error.rule) from None
+        except DecisionError as error:
+            raise BadRequestError("actions", "", str(error)) from None
+        except Exception:
+            log.exception("decision_failed", placement=placement.name)
+            choice = _default(placement, POLICY_FAILED)
+        row = _row(placement, choice, decision_id, visitor, now_us, version)
+        logged: str | None = decision_id
+        try:
+            await self._store.append_decision(row)
+        except StoreUnavailableError as error:
+            log.error("decision_not_logged", placement=placement.name, error=str(error))
+            choice, logged = _default(placement, STORE_UNAVAILABLE), None
+        return _answer(choice, logged, version, excluded)
+
+    def _placement(self, name: str) -> Placement:
+        placement = self._placements.get(name)
+        if placement is None:
+            known = ", ".join(sorted(self._placements)) or "none"
+            rule = f"no such placement; configured: {known}{nearest(name, self._placements)}"
+            raise NotFoundError("placement", name, rule)
+        return placement
+
+    def _now_us(self, request: DecisionRequest) -> int:
+        if request.timestamp is not None:
+            if not self._clock.trusts_requests:
+                rule = 'is taken only with service.clock = "replay"; leave it out'
+                raise BadRequestError("timestamp", request.timestamp.isoformat(), rule)
+            self._clock.advance(to_us(request.timestamp))
+            return to_us(request.timestamp)
+        return self._clock.now_us()
+
+    def _choices(
+        self, placement: Placement, request: DecisionRequest
+    ) -> tuple[Choices, tuple[str, ...]]:
+        """What may be chosen, and the candidates that may not."""
+        choices = placement.choices
+        if request.actions is not None:
+            choices = _candidates(request.actions, placement)
+        if not request.excluded:
+            return choices, ()
+        excluded = frozenset(request.excluded)
+        out = tuple(name for name in choices.ids if name in excluded)
+        return choices.without(excluded, placement.pairs), out
+
+    def _choose(
+        self,
+        placement: Placement,
+        choices: Choices,
+        visitor: str,
+        request: DecisionRequest,
+        now_us: int,
+        decision_id: str,
+    ) -> Choice:
+        if not choices.ids:
+            return _default(placement, NO_ELIGIBLE)
+        now = from_us(now_us)
+        pipeline = self._pipeline
+        described = pipeline.describe(visitor, now)
+        segmentation = pipeline.segmentation
+        slot = segmentation.slot(described.segment) if segmentation and described.segment else None
+        context = placement.contexts.encode(described.vector, slot, request.context)
+        features = placement.pairs.encode(
+            context,
+            choices.static,
+            pipeline.affinities(visitor, "category", choices.categories, now),
+            pipeline.affinities(visitor, "brand", choices.brands, now),
+        )
+        candidates = Candidates(choices.ids, features)
+        rng = self._chance.of(decision_id)
+        probabilities = placement.policy.distribution(context, candidates, rng)
+        return Choice(
+            choices,
+            draw(probabilities, rng.random()),
+            probabilities,
+            placement.policy.expected_rewards(context, candidates),
+            described.segment,
+            context,
+            features,
+        )
+
+
+def _candidates(actions: list[CandidateAction], placement: Placement) -> Choices:
+    try:
+        made = [
+            Action(
+                action.id,
+                action.kind,
+                json.dumps(action.payload),
+                action.category,
+                action.brand,
+                tuple(action.features.items()),
+            )
+            for action in actions
+        ]
+        choices = Choices.of(made, placement.pairs)
+    except CatalogError as error:
+        raise BadRequestError("actions", "", str(error)) from None
+    if len({action.id for action in made}) < len(made):
+        seen: set[str] = set()
+        twice = next(a.id for a in made if a.id in seen or seen.add(a.id))  # type: ignore[func-returns-value]  # marks as seen
+        raise BadRequestError("actions", twice, "is there twice; ids must be unique")
+    return choices
+
+
+def _default(placement: Placement, reason: str) -> Choice:
+    return Choice(
+        Choices.of([placement.default], placement.pairs),
+        0,
+        np.ones(1),
+        np.zeros(1),
+        None,
+        None,
+        None,
+        reason,
+    )
+
+
+def _row(
+    placement: Placement, choice: Choice, decision_id: str, visitor: str, now_us: int, version: str
+) -> DecisionRow:
+    action = choice.choices.actions[choice.chosen]
+    context, features = choice.context, choice.features
+    return DecisionRow(
+        decision_id=decision_id,
+        visitor=visitor,
+        placement=placement.name,
+        decided_at_us=now_us,
+        closes_at_us=now_us + placement.window_us,
+        policy_version=version,
+        layout=None if context is None else placement.layout,
+        segment=choice.segment,
+        action_id=action.id,
+        match_value=placement.matched(action),
+        chosen=choice.chosen,
+        probability=float(choice.probabilities[choice.chosen]),
+        reason=choice.reason,
+        candidates=choice.choices.ids_json,
+        probabilities=choice.probabilities.tobytes(),
+        context=None if context is None else context.tobytes(),
+        features=None if features is None else features.tobytes(),
+    )
+
+
+def _answer(
+    choice: Choice, decision_id: str | None, version: str, excluded: tuple[str, ...]
+) -> dict[str, Any]:
+    action = choice.choices.actions[choice.chosen]
+    ids = choice.choices.ids
+    probabilities = choice.probabilities.tolist()
+    order = (-choice.expected).argsort(kind="stable").tolist()
+    order.remove(choice.chosen)
+    ranking = [{"id": ids[i], "probability": probabilities[i]} for i in (choice.chosen, *order)]
+    ranking += [{"id": name, "probability": 0.0} for name in excluded if name != action.id]
+    return {
+        "decision_id": decision_id,
+        "action": {"id": action.id, "kind": action.kind, "payload": json.loads(action.payload)},
+        "probability": probabilities[choice.chosen],
+        "ranking": ranking,
+        "segment": choice.segment,
+        "policy_version": version,
+        "default": choice.reason is not None,
+        "reason": choice.reason,
+    }

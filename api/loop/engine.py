@@ -1,0 +1,119 @@
+"""The engine: the loop put together, started from its log and stopped without loss."""
+
+import asyncio
+from asyncio import Task
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from api.loop.clock import make_clock
+from api.loop.decide import Decider
+from api.loop.intake import Intake
+from api.loop.learn import Learner
+from api.loop.metrics import Metrics
+from api.loop.observe import Observer, TimeBounds, replay
+from api.loop.placement import build_placements
+from api.loop.reward import Rewarder
+from api.loop.snapshot import Snapshots
+from api.settings import Settings
+from api.storage.sqlite import SQLiteStore
+from api.worker.refit import Refitter
+from segments.pipeline import Pipeline
+
+log = structlog.get_logger()
+
+CLOSE_EVERY_SECONDS = 1.0
+CLOSE_AT_ONCE = 500
+
+
+class Engine:
+    """Everything behind the routes.
+
+    Args:
+        settings: The checked configuration.
+
+    Raises:
+        StoreError: When the store cannot be opened.
+        PolicyError: When placements contradict themselves.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = make_clock(settings.service.clock)
+        self.placements = build_placements(settings)
+        self.pipeline = Pipeline()
+        self.metrics = Metrics()
+        self.store = SQLiteStore(settings.service.database, settings.service.durability)
+        rewards = {name: placement.reward for name, placement in self.placements.items()}
+        bounds = TimeBounds.of(settings.events, self.clock)
+        self.observer = Observer(self.pipeline, self.store, self.clock, rewards, bounds)
+        self.intake = Intake(self.observer, self.store, self.clock, self.metrics)
+        self.decider = Decider(self.placements, self.pipeline, self.store, self.clock)
+        self.rewarder = Rewarder(self.pipeline, self.store, self.clock)
+        self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
+        self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
+        self.learner: Learner | None = None
+        self.ready = False
+        self._defaults = {name: spec.default for name, spec in rewards.items()}
+        self._tasks: list[Task[None]] = []
+
+    async def start(self) -> None:
+        """Come to the state that the log says, then follow it."""
+        for placement in self.placements.values():
+            placement.layout = self.store.layout(placement.names)
+        self.snapshots.restore_models()
+        self.snapshots.restore_segmentation()
+        covered = self.snapshots.restore_profiles()
+        n_events = replay(self.store, self.observer, covered)
+        self.clock.advance(self.store.latest_us())
+        self.store.start(asyncio.get_running_loop())
+        self.learner = Learner(self.store, self.placements, self.metrics.learned)
+        n_rewards = await self.learner.drain()
+        log.info("started", n_events=n_events, n_rewards=n_rewards, n_visitors=len(self.pipeline))
+        self._tasks = [
+            self._task(self.learner.run()),
+            self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
+            self._every(self.settings.service.snapshot_seconds, self.snapshots.save),
+            self._task(self.refitter.run()),
+        ]
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Save and let go; what was acknowledged is in the log already."""
+        self.ready = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.refitter.close()
+        if self.learner is not None:
+            await self.learner.drain()
+            await self.snapshots.save()
+        await self.store.close()
+        log.info("stopped")
+
+    def notify_rewards(self) -> None:
+        """Rewards came into the log."""
+        if self.learner is not None:
+            self.learner.notify()
+
+    async def _close_due_windows(self) -> None:
+        now_us, looked_at = self.clock.now_us(), CLOSE_AT_ONCE
+        while looked_at == CLOSE_AT_ONCE:
+            looked_at = await self.store.close_windows(now_us, self._defaults, CLOSE_AT_ONCE)
+            if looked_at:
+                self.notify_rewards()
+
+    def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> Task[None]:
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    await work()
+                except Exception:
+                    log.exception("background_work_failed", work=work.__qualname__)
+
+        return self._task(repeat())
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> Task[None]:
+        return asyncio.get_running_loop().create_task(work)

@@ -1,0 +1,126 @@
+"""Intake: messages as trackers send them, sorted into events and dead letters.
+
+Good events of a batch are kept whatever its bad ones are; a bad one is kept too, with the reason.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import to_json
+
+from api.ingest.segment import MAX_MESSAGE_BYTES, parse_message
+from api.loop.clock import Clock
+from api.loop.metrics import Metrics
+from api.loop.observe import Observer
+from api.storage.base import Appended, DeadLetterRow, Store
+from segments.event import Event, EventError
+
+MAX_LETTER_CHARS = 32 * 1024
+PARSED_AT_ONCE = 20
+
+
+class Intake:
+    """Takes messages in.
+
+    Args:
+        observer: Where good events go.
+        store: Where refused ones are kept.
+        clock: When they came in.
+        metrics: Counts both.
+    """
+
+    def __init__(self, observer: Observer, store: Store, clock: Clock, metrics: Metrics) -> None:
+        self._observer = observer
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+
+    async def one(self, message: object, kind: str, body_bytes: int) -> Appended:
+        """Take one message in.
+
+        Args:
+            message: As parsed from JSON.
+            kind: The message's type, as the path says it.
+            body_bytes: Size of the request; a small one cannot hold a message that is too large.
+
+        Raises:
+            EventError: It is refused, and kept as a dead letter.
+        """
+        try:
+            event = self._parse(message, body_bytes, kind=kind)
+        except EventError as error:
+            await self._store.append_dead_letters([self._letter(message, error)])
+            self._metrics.events.labels("rejected").inc()
+            raise
+        return self._counted(await self._observer.observe([event]))
+
+    async def batch(
+        self, messages: Sequence[object], sent_at: object, body_bytes: int
+    ) -> tuple[Appended, list[dict[str, Any]]]:
+        """Take a batch in.
+
+        Args:
+            messages: Of any type, mixed.
+            sent_at: `sentAt` of the batch.
+            body_bytes: Size of the request; a small one cannot hold a message that is too large.
+
+        Returns:
+            What became of the good events, and {index, field, value, rule} of each bad one.
+        """
+        events: list[Event] = []
+        letters: list[DeadLetterRow] = []
+        rejected: list[dict[str, Any]] = []
+        for index, message in enumerate(messages):
+            if index % PARSED_AT_ONCE == PARSED_AT_ONCE - 1:
+                await asyncio.sleep(0)  # decisions come in between
+            try:
+                events.append(self._parse(message, body_bytes, sent_at=sent_at))
+            except EventError as error:
+                letters.append(self._letter(message, error))
+                fault = {"field": error.field, "value": error.value, "rule": error.rule}
+                rejected.append({"index": index, **fault})
+        if letters:
+            await self._store.append_dead_letters(letters)
+            self._metrics.events.labels("rejected").inc(len(letters))
+        return self._counted(await self._observer.observe(events)), rejected
+
+    def _parse(self, message: object, body_bytes: int, **how: Any) -> Event:
+        if body_bytes > MAX_MESSAGE_BYTES:
+            _check_size(message)
+        received_at = self._clock.now()
+        trusts = self._clock.trusts_requests
+        event = parse_message(message, received_at, trusts_clocks=trusts, **how)
+        self._observer.check_time(event)
+        return event
+
+    def _letter(self, message: object, error: EventError) -> DeadLetterRow:
+        body = to_json(message, inf_nan_mode="strings").decode("utf-8", "replace")
+        return DeadLetterRow(
+            self._clock.now_us(), error.field, error.value, error.rule, body[:MAX_LETTER_CHARS]
+        )
+
+    def _counted(self, appended: Appended) -> Appended:
+        duplicates = appended.seqs.count(None)
+        if duplicates:
+            self._metrics.events.labels("duplicate").inc(duplicates)
+        self._metrics.events.labels("accepted").inc(len(appended.seqs) - duplicates)
+        return appended
+
+
+def _check_size(message: object) -> None:
+    size = len(to_json(message, inf_nan_mode="strings"))
+    if size > MAX_MESSAGE_BYTES:
+        raise EventError("message", f"{size} bytes", f"must be at most {MAX_MESSAGE_BYTES} bytes")
+
+
+def report(appended: Appended, rejected: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """What is answered to a tracker."""
+    duplicates = appended.seqs.count(None)
+    return {
+        "success": True,
+        "accepted": len(appended.seqs) - duplicates,
+        "duplicates": duplicates,
+        "rewards": appended.n_rewards,
+        "rejected": list(rejected),
+    }

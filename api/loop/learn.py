@@ -1,0 +1,120 @@
+"""Learn: rewards of the log into the policies, each once, in the order of the log.
+
+The same code runs live and after a restart: it reads on from where a model's snapshot ends, and
+because rows are learned one after another, the model equals a replay of the log bit for bit.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
+
+import numpy as np
+import structlog
+
+from api.loop.placement import Placement
+from api.storage.base import LearningRow, Store
+from policy.base import Batch
+from policy.errors import BatchError
+
+log = structlog.get_logger()
+
+CHUNK = 64
+"""Rows learned before the event loop gets its turn again: about 2 ms."""
+
+GATHER_SECONDS = 0.02
+"""How long a first reward waits for company."""
+
+
+class Learner:
+    """Follows the log of rewards.
+
+    Args:
+        store: The log.
+        placements: Whose policies learn.
+        on_learned: Told how many rows were learned, for metrics.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        placements: Mapping[str, Placement],
+        on_learned: Callable[[int], None] = lambda n: None,
+    ) -> None:
+        self._store = store
+        self._placements = placements
+        self._on_learned = on_learned
+        self._wake = asyncio.Event()
+        self.read_through = min((p.learned_through for p in placements.values()), default=0)
+
+    def notify(self) -> None:
+        """There may be new rewards."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Learn until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await asyncio.sleep(GATHER_SECONDS)
+            try:
+                await self.drain()
+            except Exception:
+                log.exception("learning_failed", read_through=self.read_through)
+                await asyncio.sleep(1)
+                self._wake.set()
+
+    async def drain(self) -> int:
+        """Learn all that is in the log now; returns the number of rows."""
+        n_rows = 0
+        while rows := await self._store.rewards_after(self.read_through, CHUNK):
+            self.learn(rows)
+            n_rows += len(rows)
+        return n_rows
+
+    def learn(self, rows: Iterable[LearningRow]) -> None:
+        """Learn rows of the log, in order."""
+        rows = sorted(rows, key=attrgetter("placement", "seq"))
+        for name, group in groupby(rows, key=attrgetter("placement")):
+            placement = self._placements.get(name)
+            if placement is not None:
+                self._learn(
+                    placement, [row for row in group if row.seq > placement.learned_through]
+                )
+        self.read_through = max(self.read_through, *(row.seq for row in rows))
+        self._on_learned(len(rows))
+
+    def _learn(self, placement: Placement, rows: list[LearningRow]) -> None:
+        usable = [row for row in rows if row.layout == placement.layout]
+        try:
+            _update(placement, usable)
+        except BatchError:
+            for row in usable:
+                self._learn_one(placement, row)
+        if rows:
+            placement.learned_through = rows[-1].seq
+
+    def _learn_one(self, placement: Placement, row: LearningRow) -> None:
+        try:
+            _update(placement, [row])
+        except BatchError as error:
+            log.error("reward_not_learned", placement=placement.name, seq=row.seq, error=str(error))
+
+
+def _update(placement: Placement, rows: list[LearningRow]) -> None:
+    n_shared = len(placement.pairs.names)
+    contexts = [np.frombuffer(row.context or b"", np.float32) for row in rows]
+    features = [
+        np.frombuffer(row.features or b"", np.float32, n_shared, 4 * n_shared * row.chosen)
+        for row in rows
+    ]
+    if rows:
+        placement.policy.update(
+            Batch(
+                contexts=np.array(contexts, np.float64),
+                features=np.array(features, np.float64),
+                action_ids=tuple(row.action_id for row in rows),
+                rewards=np.array([row.value for row in rows]),
+                first=np.array([bool(row.is_first) for row in rows]),
+            )
+        )

@@ -1,0 +1,172 @@
+"""Observe: events into the log, from there into profiles and open decisions' rewards.
+
+An event counts when it is in the log; profiles are folded from the log's order, after the commit.
+"""
+
+from asyncio import Future
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from pydantic import TypeAdapter
+
+from api.loop.clock import Clock, to_us
+from api.settings import EventSettings
+from api.storage.base import Appended, Credit, EventRow, Store
+from policy.reward.spec import Conversion, Line, RewardSpec
+from segments.event import Event, EventError
+from segments.pipeline import Pipeline
+
+log = structlog.get_logger()
+EVENT_JSON: TypeAdapter[Event] = TypeAdapter(Event)
+
+MINUTE_US = 60_000_000
+DAY_US = 24 * 60 * MINUTE_US
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBounds:
+    """How far from now an event's time may lie; None where the clock is replayed."""
+
+    max_age_us: int
+    max_ahead_us: int
+
+    @classmethod
+    def of(cls, settings: EventSettings, clock: Clock) -> "TimeBounds | None":
+        """The configured bounds."""
+        if clock.trusts_requests:
+            return None
+        return cls(settings.max_age_days * DAY_US, settings.max_ahead_minutes * MINUTE_US)
+
+
+class Observer:
+    """Takes events in.
+
+    Args:
+        pipeline: What they are folded into.
+        store: Where they become durable.
+        clock: What time it is.
+        rewards: Reward definition of each placement.
+        bounds: How far an event's time may lie from now.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: Store,
+        clock: Clock,
+        rewards: Mapping[str, RewardSpec],
+        bounds: TimeBounds | None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._store = store
+        self._clock = clock
+        self._bounds = bounds
+        names = {spec.event for spec in rewards.values()}
+        self._specs = {
+            name: {placement: spec for placement, spec in rewards.items() if spec.event == name}
+            for name in names
+        }
+
+    def check_time(self, event: Event) -> None:
+        """Refuse an event from another year.
+
+        Raises:
+            EventError: Its time is further from now than the settings allow.
+        """
+        if self._bounds is None:
+            return
+        age_us = self._clock.now_us() - to_us(event.timestamp)
+        if age_us > self._bounds.max_age_us:
+            days = self._bounds.max_age_us // DAY_US
+            rule = f"is older than {days} days (events.max_age_days)"
+            raise EventError("timestamp", event.timestamp.isoformat(), rule)
+        if -age_us > self._bounds.max_ahead_us:
+            minutes = self._bounds.max_ahead_us // MINUTE_US
+            rule = f"is more than {minutes} minutes ahead of now (events.max_ahead_minutes)"
+            raise EventError("timestamp", event.timestamp.isoformat(), rule)
+
+    def observe(self, events: Sequence[Event]) -> Future[Appended]:
+        """Append events to the log and fold them into profiles.
+
+        Args:
+            events: Checked events, in the order in which they arrived.
+
+        Returns:
+            A future that is done when they are durable and profiles are current.
+        """
+        for event in events:
+            self._clock.advance(to_us(event.timestamp))
+        received_at_us = self._clock.now_us()
+        rows = [_row(event, received_at_us) for event in events]
+        earning = [self._credit(event) for event in events]
+
+        def fold(appended: Appended) -> None:
+            for event, seq in zip(events, appended.seqs, strict=True):
+                if seq is not None:
+                    self.fold(event, seq)
+
+        return self._store.append_events(rows, earning, fold)
+
+    def fold(self, event: Event, seq: int) -> None:
+        """Fold one event of the log into its profile; a fault is logged and costs one event."""
+        try:
+            self._pipeline.observe(event, seq)
+        except Exception:
+            log.exception("event_not_folded", seq=seq, event_name=event.name)
+
+    def _credit(self, event: Event) -> Credit | None:
+        specs = self._specs.get(event.name)
+        if specs is None:
+            return None
+        ids = {event.visitor, *self._pipeline.ids_of(event.visitor)}
+        if event.anonymous_id is not None:
+            ids.add(event.anonymous_id)
+        return Credit(tuple(sorted(ids)), to_conversion(event), specs)
+
+
+def replay(store: Store, observer: Observer, after: int, *, chunk: int = 5000) -> int:
+    """Fold the tail of the log again, as at a start.
+
+    Args:
+        store: The log.
+        observer: What folds.
+        after: Place in the log from which on it is folded.
+        chunk: Events read at once.
+
+    Returns:
+        The number of events folded.
+    """
+    n_events = 0
+    while rows := store.events_after(after, chunk):
+        for seq, body in rows:
+            observer.fold(EVENT_JSON.validate_json(body), seq)
+        after = rows[-1][0]
+        n_events += len(rows)
+    return n_events
+
+
+def to_conversion(event: Event) -> Conversion:
+    """What a reward can depend on."""
+    lines = tuple(
+        Line(p.product_id or p.sku, p.category, p.brand, (p.price_cents or 0) * p.quantity)
+        for p in event.products
+    )
+    if event.revenue_cents is not None:
+        revenue_cents = event.revenue_cents
+    elif event.total_cents is not None:
+        revenue_cents = event.total_cents - (event.tax_cents or 0) - (event.shipping_cents or 0)
+    else:
+        revenue_cents = sum(line.revenue_cents for line in lines)
+    return Conversion(event.name, revenue_cents, lines)
+
+
+def _row(event: Event, received_at_us: int) -> EventRow:
+    return EventRow(
+        message_id=event.message_id,
+        visitor=event.visitor,
+        name=event.name,
+        timestamp_us=to_us(event.timestamp),
+        received_at_us=received_at_us,
+        body=EVENT_JSON.dump_json(event, exclude_defaults=True).decode(),
+    )

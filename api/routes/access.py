@@ -1,0 +1,25 @@
+"""What routes need of a request: the engine, and a key with the right scope."""
+
+from typing import Any
+
+from fastapi import Depends, Request
+
+from api.auth import Authenticator
+from api.loop.engine import Engine
+from api.settings import Scope
+
+
+def engine_of(request: Request) -> Engine:
+    """The running engine."""
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def needs(scope: Scope) -> Any:  # what Depends returns
+    """A dependency that refuses requests whose key lacks the scope."""
+
+    def check(request: Request) -> None:
+        authenticator: Authenticator = request.app.state.authenticator
+        authenticator.check(request.scope["headers"], scope)
+
+    return Depends(check)

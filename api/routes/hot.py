@@ -1,0 +1,172 @@
+"""The routes that pages and trackers call: decisions, rewards, events.
+
+Each is declared once here; `api.hot` serves it, and `documented` makes FastAPI describe it.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from pydantic_core import from_json, to_json
+
+from api.hot import HotPath, HotRoute
+from api.loop.engine import Engine
+from api.loop.intake import report
+from api.problems import MEDIA_TYPE, Problem, ProblemBody
+from api.schemas.decision import DecisionRequest, DecisionResponse
+from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage
+from api.schemas.reward import DecisionReward, RewardRequest, RewardResponse
+
+MESSAGE_TYPES = ("track", "identify", "page", "screen", "group", "alias")
+
+SCHEMAS = "#/components/schemas/"
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}ProblemBody"}}},
+    }
+    for status, description in {
+        400: "The body is not JSON.",
+        401: "No valid API key.",
+        403: "The key lacks the scope.",
+        404: "Nothing has that name.",
+        409: "It contradicts what was accepted before.",
+        413: "The body is too large.",
+        422: "A field breaks a rule.",
+        503: "The log cannot be written; send it again.",
+    }.items()
+}
+
+
+def hot_routes(engine: Engine) -> dict[str, HotRoute]:
+    """The hot routes by path."""
+    decide = engine.decider.decide
+    parse_decision = DecisionRequest.__pydantic_validator__.validate_json
+    parse_reward = RewardRequest.__pydantic_validator__.validate_json
+    parse_decision_reward = DecisionReward.__pydantic_validator__.validate_json
+    parse_batch = TrackingBatch.__pydantic_validator__.validate_json
+
+    async def decisions(body: bytes, _: Mapping[str, str]) -> bytes:
+        return to_json(await decide(parse_decision(body)))
+
+    async def rewards(body: bytes, _: Mapping[str, str]) -> bytes:
+        request = parse_reward(body)
+        answer = await engine.rewarder.reward(request.decision_id, request)
+        engine.notify_rewards()
+        return to_json(answer)
+
+    async def decision_reward(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        request = parse_decision_reward(body)
+        answer = await engine.rewarder.reward(parameters["decision_id"], request)
+        engine.notify_rewards()
+        return to_json(answer)
+
+    async def batch(body: bytes, _: Mapping[str, str]) -> bytes:
+        request = parse_batch(body)
+        appended, rejected = await engine.intake.batch(request.batch, request.sentAt, len(body))
+        if appended.n_rewards:
+            engine.notify_rewards()
+        return to_json(report(appended, rejected))
+
+    def message(kind: str) -> Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]:
+        async def one(body: bytes, _: Mapping[str, str]) -> bytes:
+            appended = await engine.intake.one(_json(body), kind, len(body))
+            if appended.n_rewards:
+                engine.notify_rewards()
+            return to_json(report(appended))
+
+        return one
+
+    routes = [
+        HotRoute("/v1/decisions", "decide", decisions),
+        HotRoute("/v1/rewards", "reward", rewards),
+        HotRoute("/v1/decisions/{decision_id}/reward", "reward", decision_reward),
+        HotRoute("/v1/batch", "ingest", batch),
+        *(HotRoute(f"/v1/{kind}", "ingest", message(kind)) for kind in MESSAGE_TYPES),
+    ]
+    return {route.path: route for route in routes}
+
+
+BODIES: dict[str, tuple[type[BaseModel], type[BaseModel], str]] = {
+    "/v1/decisions": (DecisionRequest, DecisionResponse, "Ask for the next best action"),
+    "/v1/rewards": (RewardRequest, RewardResponse, "Report a reward"),
+    "/v1/decisions/{decision_id}/reward": (
+        DecisionReward,
+        RewardResponse,
+        "Report a reward of one decision",
+    ),
+    "/v1/batch": (TrackingBatch, IngestResponse, "Send several tracking messages"),
+    **{
+        f"/v1/{kind}": (TrackingMessage, IngestResponse, f"Send a {kind} message")
+        for kind in MESSAGE_TYPES
+    },
+}
+
+
+def documented(hot: HotPath, routes: Mapping[str, HotRoute]) -> APIRouter:
+    """The same routes for FastAPI: described in the OpenAPI document, answered by the same code."""
+    router = APIRouter()
+    for path, (request, response, summary) in BODIES.items():
+        router.add_api_route(
+            path,
+            _endpoint(hot, routes[path]),
+            methods=["POST"],
+            summary=summary,
+            operation_id=re.sub(r"\W+", "_", f"post{path}").strip("_"),
+            response_model=response,
+            responses=PROBLEMS,
+            openapi_extra=_described(path, request),
+            tags=["storefront" if "decision" in path or "reward" in path else "tracking"],
+        )
+    return router
+
+
+def schemas() -> dict[str, Any]:
+    """Schemas of what is read outside of FastAPI, for the OpenAPI document's components."""
+    models = {request for request, _, _ in BODIES.values()} | {ProblemBody}
+    _, schema = models_json_schema(
+        [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
+        ref_template=SCHEMAS + "{model}",
+    )
+    definitions: dict[str, Any] = schema["$defs"]
+    return definitions
+
+
+def _endpoint(hot: HotPath, route: HotRoute) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        answer = await hot.answer(
+            route, request.path_params, request.scope["headers"], request.receive
+        )
+        headers = dict(answer.headers or {})
+        return Response(answer.body, answer.status, headers, answer.media_type)
+
+    return endpoint
+
+
+def _described(path: str, body: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": f"{SCHEMAS}{body.__name__}"}
+    described: dict[str, Any] = {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
+    }
+    if "{decision_id}" in path:
+        described["parameters"] = [
+            {
+                "name": "decision_id",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string"},
+                "description": "From the decision's answer.",
+            }
+        ]
+    return described
+
+
+def _json(body: bytes) -> object:
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Problem(400, "malformed-json", f"the body is not JSON: {error}") from None

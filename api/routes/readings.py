@@ -1,0 +1,116 @@
+"""What can be looked at: visitors, segments, policies."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+
+from api.loop.engine import Engine
+from api.loop.errors import NotFoundError
+from api.routes.access import engine_of, needs
+from api.routes.hot import PROBLEMS
+from api.schemas.readings import (
+    LineageBody,
+    PoliciesResponse,
+    PolicyBody,
+    RefitResponse,
+    SegmentBody,
+    SegmentsResponse,
+    VisitorResponse,
+)
+
+REFUSALS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (401, 403)}
+router = APIRouter(responses=REFUSALS)
+Current = Annotated[Engine, Depends(engine_of)]
+
+
+@router.get(
+    "/v1/visitors/{visitor}",
+    dependencies=[needs("read")],
+    responses={404: PROBLEMS[404], 422: PROBLEMS[422]},
+    tags=["growth"],
+)
+async def visitor(
+    engine: Current, visitor: Annotated[str, Path(min_length=1, max_length=200)]
+) -> VisitorResponse:
+    """What is known of a visitor."""
+    now = engine.clock.now()
+    summary = engine.pipeline.profile_summary(visitor, now)
+    if summary is None:
+        raise NotFoundError("visitor", visitor, "no event of this visitor was ever received")
+    context = engine.pipeline.describe(visitor, now)
+    names = engine.pipeline.feature_names
+    return VisitorResponse(
+        visitor=summary.visitor,
+        segment=summary.segment,
+        events=summary.events,
+        sessions=summary.sessions,
+        orders=summary.orders,
+        revenue_cents=summary.revenue_cents,
+        first_seen=summary.first_seen,
+        last_seen=summary.last_seen,
+        last_order=summary.last_order,
+        categories=dict(summary.top_categories),
+        brands=dict(summary.top_brands),
+        features=dict(zip(names, context.vector.tolist(), strict=True)),
+    )
+
+
+@router.get("/v1/segments", dependencies=[needs("read")], tags=["growth"])
+async def segments(engine: Current) -> SegmentsResponse:
+    """The segments in words, and where they came from."""
+    segmentation = engine.pipeline.segmentation
+    if segmentation is None:
+        return SegmentsResponse(
+            version=None, fitting=engine.refitter.fitting, segments=[], lineage=[]
+        )
+    return SegmentsResponse(
+        version=segmentation.version,
+        fitting=engine.refitter.fitting,
+        segments=[
+            SegmentBody(
+                id=segment.id,
+                description=segment.description,
+                size=segment.size,
+                share=segment.share,
+                value_cents=None if segment.value_cents is None else round(segment.value_cents),
+            )
+            for segment in segmentation.segments
+        ],
+        lineage=[
+            LineageBody(
+                segment_id=line.segment_id,
+                change=line.change,
+                sources=list(line.sources),
+                overlap=line.overlap,
+            )
+            for line in segmentation.lineage
+        ],
+    )
+
+
+@router.post("/v1/segments/refit", status_code=202, dependencies=[needs("admin")], tags=["growth"])
+async def refit(engine: Current) -> RefitResponse:
+    """Fit the segments again, off the request path."""
+    engine.refitter.request()
+    return RefitResponse(status="accepted")
+
+
+@router.get("/v1/policies", dependencies=[needs("read")], tags=["growth"])
+async def policies(engine: Current) -> PoliciesResponse:
+    """Each placement's policy: how far it has learned, and what it earned."""
+    totals = await engine.store.reward_totals()
+    return PoliciesResponse(
+        policies=[
+            PolicyBody(
+                placement=placement.name,
+                kind=placement.policy.kind,
+                version=placement.version,
+                learned_through=placement.learned_through,
+                n_updates=placement.policy.n_updates,
+                n_decisions=totals.get(placement.name, (0, 0, 0.0))[0],
+                n_rewarded=totals.get(placement.name, (0, 0, 0.0))[1],
+                reward_sum=totals.get(placement.name, (0, 0, 0.0))[2],
+            )
+            for placement in engine.placements.values()
+        ]
+    )

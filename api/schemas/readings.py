@@ -1,0 +1,81 @@
+"""Wire formats of what can be looked at."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class VisitorResponse(BaseModel):
+    """What is known of a visitor, and what the policies see of it."""
+
+    visitor: str = Field(description="The id in use, after merges.")
+    segment: str | None
+    events: int
+    sessions: int
+    orders: int
+    revenue_cents: int
+    first_seen: datetime
+    last_seen: datetime
+    last_order: datetime | None
+    categories: dict[str, float] = Field(description="Highest category affinities, best first.")
+    brands: dict[str, float]
+    features: dict[str, float]
+
+
+class SegmentBody(BaseModel):
+    """One segment in words."""
+
+    id: str
+    description: str
+    size: int
+    share: float
+    value_cents: int | None
+
+
+class LineageBody(BaseModel):
+    """Where a segment of this version came from."""
+
+    segment_id: str
+    change: str
+    sources: list[str]
+    overlap: float
+
+
+class SegmentsResponse(BaseModel):
+    """The segmentation in use."""
+
+    version: int | None = Field(description="null before the first fit.")
+    fitting: bool = Field(description="Whether a refit is under way.")
+    segments: list[SegmentBody]
+    lineage: list[LineageBody]
+
+
+class PolicyBody(BaseModel):
+    """One placement's policy."""
+
+    placement: str
+    kind: str
+    version: str
+    learned_through: int = Field(description="Place in the log of the last reward learned.")
+    n_updates: int
+    n_decisions: int
+    n_rewarded: int = Field(description="Decisions with at least one reward.")
+    reward_sum: float
+
+
+class PoliciesResponse(BaseModel):
+    """Every placement's policy."""
+
+    policies: list[PolicyBody]
+
+
+class HealthResponse(BaseModel):
+    """Whether the service lives, or is ready."""
+
+    status: str
+
+
+class RefitResponse(BaseModel):
+    """A refit was asked for."""
+
+    status: str

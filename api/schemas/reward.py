@@ -1,0 +1,47 @@
+"""The reward's wire format: what became of a decision?"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, FiniteFloat
+
+from api.schemas.decision import Id, Wire
+from api.storage.ledger import RESERVED
+
+MAX_REWARD = 1e6
+
+
+def _not_reserved(value: str) -> str:
+    if value.startswith(RESERVED):
+        raise ValueError(f"must not begin with any of {', '.join(RESERVED)}: the service's own")
+    return value
+
+
+RewardId = Annotated[Id, AfterValidator(_not_reserved)]
+
+
+class DecisionReward(Wire):
+    """A reward for the decision that the path names."""
+
+    value: FiniteFloat = Field(
+        ge=-MAX_REWARD, le=MAX_REWARD, description="Added to what the decision has earned."
+    )
+    reward_id: RewardId | None = Field(
+        None, description="Counts once; without it, the decision has one reward of this kind."
+    )
+    visitor: Id | None = Field(None, description="If given, the decision must be this visitor's.")
+
+
+class RewardRequest(DecisionReward):
+    """A reward that names its decision."""
+
+    decision_id: Id
+
+
+class RewardResponse(Wire):
+    """What became of the reward."""
+
+    status: Literal["counted", "duplicate"] = Field(
+        description="`duplicate`: this reward id was counted before, nothing changed."
+    )
+    reward_id: str
+    decision_id: str

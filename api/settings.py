@@ -1,0 +1,366 @@
+"""Configuration: `segue.toml`, checked at start, with environment variables on top.
+
+Stands at the very front of the service: what every other module is told is here, and what is
+wrong with it is said by field, value and rule before a port is opened.
+"""
+
+import difflib
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
+
+from policy.bandits.build import make_policy
+from policy.errors import PolicyError
+from policy.reward.spec import RewardSpec
+from segments.event import EVENT_NAMES
+
+
+def _is_hash(value: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError("must be 64 hexadecimal digits, as `segue keys new NAME` prints them")
+    return value
+
+
+def _values(value: object) -> object:
+    if value == "number":
+        return value
+    if not isinstance(value, list | tuple) or not value or len(set(map(repr, value))) < len(value):
+        raise ValueError('must be "number", or the list of possible values, each once')
+    if not all(isinstance(text, str) and 0 < len(text) <= 200 for text in value):
+        raise ValueError("possible values must be texts of 1 to 200 characters")
+    return tuple(value)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+KeyHash = Annotated[str, AfterValidator(_is_hash)]
+ContextValues = Annotated[Literal["number"] | tuple[str, ...], PlainValidator(_values)]
+Scope = Literal["decide", "ingest", "reward", "read", "admin"]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class SettingsError(ValueError):
+    """A configuration that the service will not start with; the message lists every fault."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServiceSettings(_Section):
+    """`[service]`: where it listens, where it stores, which clock it trusts."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    database: Path = Field(
+        Path("segue.db"), description="The SQLite file; relative to the configuration."
+    )
+    durability: Literal["power-loss", "crash"] = Field(
+        "power-loss",
+        description="What an acknowledged write survives: a power cut, or a crash of the process.",
+    )
+    clock: Literal["system", "replay"] = Field(
+        "system",
+        description="`replay` takes time from the requests: runs a past year through the service.",
+    )
+    snapshot_seconds: float = Field(
+        30.0, gt=0, le=86_400, description="How often models and profiles are saved, in seconds."
+    )
+    max_body_kb: int = Field(512, ge=1, le=16384, description="Largest request body, in kB.")
+
+
+class EventSettings(_Section):
+    """`[events]`: how far from now an event's time may lie."""
+
+    max_age_days: int = Field(30, ge=1, le=36_525, description="Oldest event accepted, in days.")
+    max_ahead_minutes: int = Field(
+        60, ge=0, le=525_960, description="How far ahead of now an event may claim to be."
+    )
+
+
+class SegmentSettings(_Section):
+    """`[segments]`: how visitors are grouped."""
+
+    n_segments: int = Field(6, ge=2, le=16, description="Number of segments.")
+    min_visitors: int = Field(50, ge=2, description="Visitors needed before the first fit.")
+    max_fit_visitors: int = Field(
+        100_000, ge=10, description="Visitors that a fit looks at, at most."
+    )
+    refit_hours: float = Field(24.0, gt=0, le=8_784, description="Hours between refits.")
+    seed: int = Field(0, ge=0, description="Seed of the first fit.")
+
+
+class KeySettings(_Section):
+    """`[[keys]]`: one API key, stored as the hash that `segue keys` prints."""
+
+    name: Name = Field(description="Who holds it; appears in logs instead of the key.")
+    sha256: KeyHash = Field(description="SHA-256 of the key, hexadecimal.")
+    scopes: tuple[Scope, ...] = Field(min_length=1, description="What it may do.")
+
+
+class ActionSettings(_Section):
+    """`[[actions]]`: something that can be shown."""
+
+    id: Name = Field(description="Unique id.")
+    kind: Literal["offer", "price", "content", "recommendation", "message"] = Field(
+        "content", description="What it is."
+    )
+    category: Name | None = Field(None, description="Category it shows; matched with affinities.")
+    brand: Name | None = Field(None, description="Brand it shows; matched with affinities.")
+    features: dict[Name, FiniteFloat] = Field(
+        default_factory=dict, description="Numbers that the policy learns from, about 0 to 1 each."
+    )
+    payload: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Returned to the storefront as is."
+    )
+
+
+class PolicySettings(BaseModel):
+    """`[placements.policy]`: which learner decides, with its parameters beside the kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field("linucb", description="epsilon_greedy, linucb, lints or squarecb.")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as they were given."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        try:
+            make_policy(self.kind, n_context=1, n_shared=1, **self.parameters)
+        except (PolicyError, TypeError) as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
+class RewardSettings(_Section):
+    """`[placements.reward]`: what counts as success."""
+
+    event: str = Field("Order Completed", description="Name of the event that earns the reward.")
+    match: Literal["category", "brand", "product_id"] | None = Field(
+        None, description="Count only products whose attribute equals the action's."
+    )
+    value: Literal["hit", "revenue"] = Field("hit", description="1 per conversion, or its revenue.")
+    window_minutes: int = Field(24 * 60, ge=1, le=90 * 24 * 60, description="Attribution window.")
+    aggregation: Literal["first", "sum"] = Field(
+        "first", description="`first` conversion settles a decision, or the `sum` of all counts."
+    )
+    default: float = Field(
+        0.0, ge=-1e6, le=1e6, description="Reward of a window without a conversion."
+    )
+
+    @field_validator("event")
+    @classmethod
+    def _known_event(cls, value: str) -> str:
+        if value not in EVENT_NAMES:
+            raise ValueError(f"no such event{nearest(value, EVENT_NAMES)}")
+        return value
+
+    def spec(self) -> RewardSpec:
+        """The same as the policy room's value."""
+        return RewardSpec(**self.model_dump())
+
+
+class PlacementSettings(_Section):
+    """`[[placements]]`: a place in the shop where one action is shown."""
+
+    name: Name = Field(description="What the storefront asks for.")
+    actions: tuple[Name, ...] = Field(
+        min_length=1, description="Ids of the actions it chooses among."
+    )
+    default: Name = Field(description="The action shown when anything is broken.")
+    context: dict[Name, ContextValues] = Field(
+        default_factory=dict,
+        description='What the storefront sends: `"number"`, or the list of possible values.',
+    )
+    crosses: tuple[tuple[str, str], ...] = Field(
+        (), description="Pairs of a context feature and an action feature, multiplied."
+    )
+    policy: PolicySettings = Field(default_factory=lambda: PolicySettings(kind="linucb"))
+    reward: RewardSettings = Field(default_factory=RewardSettings)
+
+    @field_validator("actions")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in repeated(value):
+            raise ValueError(f"{name!r} is there more than once; ids must be unique")
+        return value
+
+    @field_validator("default")
+    @classmethod
+    def _is_an_action(cls, value: str, info: ValidationInfo) -> str:
+        actions = info.data.get("actions")  # absent when they are at fault themselves
+        if actions is not None and value not in actions:
+            raise ValueError(f"must be one of the placement's actions{nearest(value, actions)}")
+        return value
+
+
+class Settings(BaseSettings):
+    """The whole of `segue.toml`; `SEGUE_SERVICE__PORT=9000` and the like override it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SEGUE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    service: ServiceSettings = ServiceSettings()
+    events: EventSettings = EventSettings()
+    segments: SegmentSettings = SegmentSettings()
+    keys: tuple[KeySettings, ...] = ()
+    actions: tuple[ActionSettings, ...] = ()
+    placements: tuple[PlacementSettings, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the file."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        faults = [*self._repeated_names(), *self._unknown_actions(), *self._open_to_all()]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _repeated_names(self) -> Iterator[str]:
+        sections = {
+            "actions": [action.id for action in self.actions],
+            "placements": [placement.name for placement in self.placements],
+            "keys": [key.name for key in self.keys],
+        }
+        for section, names in sections.items():
+            for name in repeated(names):
+                yield f"{section}: {name!r} is there more than once; names must be unique"
+
+    def _unknown_actions(self) -> Iterator[str]:
+        known = {action.id for action in self.actions}
+        for i, placement in enumerate(self.placements):
+            for j, name in enumerate(placement.actions):
+                if name not in known:
+                    rule = f"is not in [[actions]]{nearest(name, known)}"
+                    yield f"placements[{i}].actions[{j}] is {name!r}: {rule}"
+
+    def _open_to_all(self) -> Iterator[str]:
+        if not self.keys and self.service.host not in LOOPBACK:
+            yield (
+                f"service.host is {self.service.host!r}: without [[keys]] the service listens on "
+                "127.0.0.1 only; make a key with `segue keys new NAME`"
+            )
+
+    def listening_on(self, host: str | None, port: int | None) -> Self:
+        """The same on another address; None keeps what is configured.
+
+        Raises:
+            SettingsError: When that would open a service without keys to the network.
+        """
+        given = {"host": host, "port": port}
+        update = {key: value for key, value in given.items() if value is not None}
+        changed = self.model_copy(update={"service": self.service.model_copy(update=update)})
+        for fault in changed._open_to_all():
+            raise SettingsError(fault)
+        return changed
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the closest known name, or nothing."""
+    close = difflib.get_close_matches(value, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that are there more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a `segue.toml`.
+
+    Args:
+        path: The file. A relative `service.database` is taken from its folder.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        SettingsError: When the file cannot be read, is not TOML, or breaks a rule; the message
+            has one line for each fault.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from None
+    return parse_settings(data, source=path)
+
+
+def parse_settings(data: Mapping[str, Any], *, source: Path = Path("segue.toml")) -> Settings:
+    """Check what a configuration says; see `load_settings`."""
+    try:
+        settings = Settings(**dict(data))
+    except ValidationError as error:
+        faults = [fault for item in error.errors() for fault in _faults(item)]
+        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from None
+    except UnreadableError as error:
+        raise SettingsError(f"environment: {error}; a whole section is given as JSON") from None
+    database = source.parent / settings.service.database
+    service = settings.service.model_copy(update={"database": database})
+    return settings.model_copy(update={"service": service})
+
+
+def _faults(error: ErrorDetails) -> list[str]:
+    place, rule = error["loc"], error["msg"].removeprefix("Value error, ")
+    if not place:
+        return rule.splitlines()  # of the whole: each names its field itself
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    value = error.get("input")
+    if error["type"] == "extra_forbidden":
+        rule = "no such setting" + nearest(str(place[-1]), _names_beside(place))
+    if error["type"] == "missing":
+        rule = "is needed"
+    # Where a hash belongs somebody may have put the key itself.
+    secret = place[0] == "keys" and place[-1] not in ("name", "scopes")
+    plain = isinstance(value, str | int | float | bool) and not secret
+    shown = f" is {value!r:.80}" if plain else ""
+    return [f"{field.lstrip('.')}{shown}: {rule}"]
+
+
+def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
+    """What else there is in the section that a setting stands in."""
+    sections: dict[int | str, type[BaseModel]] = {
+        "service": ServiceSettings,
+        "events": EventSettings,
+        "segments": SegmentSettings,
+        "keys": KeySettings,
+        "actions": ActionSettings,
+        "placements": RewardSettings if "reward" in place[:-1] else PlacementSettings,
+    }
+    return (sections[place[0]] if len(place) > 1 else Settings).model_fields

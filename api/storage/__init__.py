@@ -1,0 +1,1 @@
+"""The log and what is folded from it, kept in a database."""

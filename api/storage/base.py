@@ -1,0 +1,238 @@
+"""The contract of a store: an append-only log, and snapshots of what was folded from it.
+
+Stands under the loop: everything that was acknowledged is in here. A store answers only after
+what it was given is durable, and hands results over in the order of the log.
+"""
+
+from abc import ABC, abstractmethod
+from asyncio import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from policy.reward.spec import Conversion, RewardSpec
+
+
+class StoreError(RuntimeError):
+    """The store cannot do what was asked; the message says why and what helps."""
+
+
+class StoreUnavailableError(StoreError):
+    """A write did not become durable: disk full, locked, closed. Nothing of it was kept."""
+
+
+class EventRow(NamedTuple):
+    """One row of `events`, as it is appended; `body` is the event as JSON."""
+
+    message_id: str
+    visitor: str
+    name: str
+    timestamp_us: int
+    received_at_us: int
+    body: str
+
+
+class DecisionRow(NamedTuple):
+    """One row of `decisions`, as it is appended.
+
+    `context` and `features` are float32 bytes: what the policy saw, (n_context,) and
+    (n_candidates, n_shared); `probabilities` are float64 bytes over `candidates`, a JSON list.
+    """
+
+    decision_id: str
+    visitor: str
+    placement: str
+    decided_at_us: int
+    closes_at_us: int
+    policy_version: str
+    layout: int | None
+    segment: str | None
+    action_id: str
+    match_value: str | None
+    chosen: int
+    probability: float
+    reason: str | None
+    candidates: str
+    probabilities: bytes
+    context: bytes | None
+    features: bytes | None
+
+
+class RewardRow(NamedTuple):
+    """One explicit reward."""
+
+    reward_id: str
+    decision_id: str
+    value: float
+    received_at_us: int
+
+
+class DeadLetterRow(NamedTuple):
+    """Something that was refused, kept with the reason."""
+
+    received_at_us: int
+    field: str
+    value: str
+    rule: str
+    body: str
+
+
+class LearningRow(NamedTuple):
+    """A reward joined with the decision that earned it, ready to learn from."""
+
+    seq: int
+    placement: str
+    layout: int | None
+    action_id: str
+    chosen: int
+    value: float
+    is_first: bool
+    context: bytes | None
+    features: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A conversion that may earn open decisions their reward.
+
+    Args:
+        visitors: Every id under which the visitor's decisions may stand.
+        conversion: What happened.
+        specs: Reward definition of each placement that counts this kind of event.
+    """
+
+    visitors: tuple[str, ...]
+    conversion: Conversion
+    specs: Mapping[str, RewardSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of appended events.
+
+    Args:
+        seqs: Place in the log of each event; None for one that was there already.
+        n_rewards: How many rewards they earned.
+    """
+
+    seqs: tuple[int | None, ...]
+    n_rewards: int
+
+
+@dataclass(frozen=True, slots=True)
+class RewardOutcome:
+    """What became of an explicit reward.
+
+    Args:
+        status: `counted`, `duplicate`, `conflict`, `unknown` (decision) or `foreign` (visitor).
+        visitor: Whose decision it was.
+    """
+
+    status: str
+    visitor: str | None = None
+
+
+class Store(ABC):
+    """An append-only log with snapshots.
+
+    Methods that return a future may be called from the event loop only, after `start`; the
+    future is done when the write is durable. The others are for start-up and shut-down.
+    """
+
+    @abstractmethod
+    def append_decision(self, row: DecisionRow) -> Future[None]:
+        """Append one decision."""
+
+    @abstractmethod
+    def append_events(
+        self,
+        rows: Sequence[EventRow],
+        earning: Sequence[Credit | None],
+        on_commit: Callable[[Appended], None],
+    ) -> Future[Appended]:
+        """Append events and the rewards they earn, in one transaction.
+
+        `on_commit` is called on the event loop in the order of the log, also when nobody waits
+        for the future any more.
+        """
+
+    @abstractmethod
+    def append_reward(self, row: RewardRow, visitors: tuple[str, ...]) -> Future[RewardOutcome]:
+        """Append one explicit reward, once for each `reward_id`.
+
+        With `visitors`, the decision must be one of theirs.
+        """
+
+    @abstractmethod
+    def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:
+        """Keep what was refused."""
+
+    @abstractmethod
+    def close_windows(self, now_us: int, defaults: Mapping[str, float], limit: int) -> Future[int]:
+        """Give decisions whose window closed without a reward their default.
+
+        Returns:
+            How many decisions were looked at; a full `limit` means that there may be more.
+        """
+
+    @abstractmethod
+    def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:
+        """The next rewards of the log, in order."""
+
+    @abstractmethod
+    def events_after(self, seq: int, limit: int) -> list[tuple[int, str]]:
+        """The next events of the log as (seq, body), in order."""
+
+    @abstractmethod
+    def layout(self, names: Mapping[str, Sequence[str]]) -> int:
+        """The number under which the names of a logged vector's entries are known."""
+
+    @abstractmethod
+    def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:
+        """Save (placement, learned_through, data) of each model in one transaction."""
+
+    @abstractmethod
+    def load_model(self, placement: str) -> tuple[int, bytes] | None:
+        """The newest saved model of a placement."""
+
+    @abstractmethod
+    def save_profiles(
+        self, profiles: Sequence[tuple[str, int, bytes | None]], aliases: Sequence[tuple[str, str]]
+    ) -> Future[None]:
+        """Save or (where data is None) drop profiles, with the aliases, in one transaction."""
+
+    @abstractmethod
+    def load_profiles(self) -> Iterator[tuple[str, bytes]]:
+        """Every saved profile."""
+
+    @abstractmethod
+    def load_aliases(self) -> Iterator[tuple[str, str]]:
+        """Every saved alias."""
+
+    @abstractmethod
+    def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
+        """Save one fitted segmentation."""
+
+    @abstractmethod
+    def load_segmentation(self) -> bytes | None:
+        """The newest segmentation."""
+
+    @abstractmethod
+    def save_state(self, key: str, data: bytes) -> Future[None]:
+        """Save one named value."""
+
+    @abstractmethod
+    def load_state(self, key: str) -> bytes | None:
+        """Read one named value."""
+
+    @abstractmethod
+    def reward_totals(self) -> Future[dict[str, tuple[int, int, float]]]:
+        """(n_decisions, n_rewarded, reward_sum) of each placement."""
+
+    @abstractmethod
+    def latest_us(self) -> int:
+        """When the last decision or event came in, in microseconds since 1970; 0 for none."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Commit what was accepted and let go of the file."""

@@ -1,0 +1,293 @@
+"""The store in one SQLite file: the default, nothing to install.
+
+Write-ahead log; `power-loss` durability flushes every commit (synchronous FULL), `crash` leaves
+that to the operating system (NORMAL). One connection, owned by the writer's thread once the
+service runs; a lock file keeps a second service away.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import sqlite3
+from asyncio import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from sqlite_utils import Database
+
+from api.storage.base import (
+    Appended,
+    Credit,
+    DeadLetterRow,
+    DecisionRow,
+    EventRow,
+    LearningRow,
+    RewardOutcome,
+    RewardRow,
+    Store,
+    StoreError,
+)
+from api.storage.ledger import credit_conversion, default_rewards, explicit_reward
+from api.storage.migrations import migrate
+from api.storage.writer import GroupCommitWriter
+
+SYNCHRONOUS = {"power-loss": "FULL", "crash": "NORMAL"}
+KEPT_MODELS = 5
+BUSY_TIMEOUT_MS = 2000
+
+
+def _insert(table: str, row: type[tuple[object, ...]]) -> str:
+    columns = row._fields  # type: ignore[attr-defined]  # a NamedTuple
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  # names of our own
+
+
+INSERT_DECISION = _insert("decisions", DecisionRow)
+INSERT_EVENT = _insert("events", EventRow) + " ON CONFLICT (message_id) DO NOTHING"
+INSERT_DEAD_LETTER = _insert("dead_letters", DeadLetterRow)
+
+
+class SQLiteStore(Store):
+    """A `Store` in one file.
+
+    Args:
+        path: The database file; it is created when absent.
+        durability: `power-loss` or `crash`, see the module.
+
+    Raises:
+        StoreError: When the file is corrupt, locked by another service, or from a newer version.
+    """
+
+    def __init__(self, path: Path, durability: str = "power-loss") -> None:
+        self._lock = _lock(path.with_name(path.name + ".lock"))
+        try:
+            self._connection = _connect(path, SYNCHRONOUS[durability])
+            migrate(Database(self._connection))
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise StoreError(
+                f"{path}: {error}; restore the file from a backup, or move it (with its -wal and "
+                "-shm files) away to start with an empty store"
+            ) from None
+        except StoreError:
+            self._lock.close()
+            raise
+        self._writer: GroupCommitWriter | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand the connection to the writer's thread; from now on only futures."""
+        self._writer = GroupCommitWriter(self._connection, loop)
+
+    @property
+    def writer(self) -> GroupCommitWriter:
+        """The running writer."""
+        if self._writer is None:
+            raise StoreError("the store is not started")
+        return self._writer
+
+    def append_decision(self, row: DecisionRow) -> Future[None]:
+        """See `Store`."""
+        return self.writer.append(INSERT_DECISION, row)
+
+    def append_events(
+        self,
+        rows: Sequence[EventRow],
+        earning: Sequence[Credit | None],
+        on_commit: Callable[[Appended], None],
+    ) -> Future[Appended]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> Appended:
+            seqs: list[int | None] = []
+            n_rewards = 0
+            for row, credit in zip(rows, earning, strict=True):
+                cursor = connection.execute(INSERT_EVENT, row)
+                seqs.append(cursor.lastrowid if cursor.rowcount else None)
+                if credit is not None and cursor.rowcount:
+                    n_rewards += credit_conversion(connection, row, credit)
+            return Appended(tuple(seqs), n_rewards)
+
+        return self.writer.call(work, on_commit)
+
+    def append_reward(self, row: RewardRow, visitors: tuple[str, ...]) -> Future[RewardOutcome]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: explicit_reward(connection, row, visitors))
+
+    def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:
+        """See `Store`."""
+        return self._write_many(INSERT_DEAD_LETTER, rows)
+
+    def close_windows(self, now_us: int, defaults: Mapping[str, float], limit: int) -> Future[int]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: default_rewards(connection, now_us, defaults, limit)
+        )
+
+    def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:
+        """See `Store`."""
+        sql = """SELECT r.seq, d.placement, d.layout, d.action_id, d.chosen, r.value, r.is_first,
+                        d.context, d.features
+                 FROM rewards r JOIN decisions d ON d.decision_id = r.decision_id
+                 WHERE r.seq > ? ORDER BY r.seq LIMIT ?"""
+        return self.writer.call(
+            lambda connection: [LearningRow(*row) for row in connection.execute(sql, (seq, limit))]
+        )
+
+    def events_after(self, seq: int, limit: int) -> list[tuple[int, str]]:
+        """See `Store`."""
+        sql = "SELECT seq, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+        return list(self._connection.execute(sql, (seq, limit)))
+
+    def layout(self, names: Mapping[str, Sequence[str]]) -> int:
+        """See `Store`."""
+        text = json.dumps({key: list(value) for key, value in names.items()}, sort_keys=True)
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        self._connection.execute(
+            "INSERT INTO layouts (fingerprint, names) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (fingerprint, text),
+        )
+        sql = "SELECT layout FROM layouts WHERE fingerprint = ?"
+        (number,) = self._connection.execute(sql, (fingerprint,)).fetchone()
+        return int(number)
+
+    def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for placement, learned_through, data in models:
+                connection.execute(
+                    "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)",
+                    (placement, learned_through, now_us, data),
+                )
+                connection.execute(
+                    """DELETE FROM models WHERE placement = ?1 AND learned_through NOT IN (
+                           SELECT learned_through FROM models WHERE placement = ?1
+                           ORDER BY learned_through DESC LIMIT ?2)""",
+                    (placement, KEPT_MODELS),
+                )
+
+        return self.writer.call(work)
+
+    def load_model(self, placement: str) -> tuple[int, bytes] | None:
+        """See `Store`."""
+        sql = """SELECT learned_through, data FROM models WHERE placement = ?
+                 ORDER BY learned_through DESC LIMIT 1"""
+        return self._one(sql, placement)  # type: ignore[return-value]  # the columns' types
+
+    def save_profiles(
+        self, profiles: Sequence[tuple[str, int, bytes | None]], aliases: Sequence[tuple[str, str]]
+    ) -> Future[None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?)",
+                [profile for profile in profiles if profile[2] is not None],
+            )
+            connection.executemany(
+                "DELETE FROM profiles WHERE visitor = ?",
+                [(visitor,) for visitor, _, data in profiles if data is None],
+            )
+            connection.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?)", aliases)
+
+        return self.writer.call(work)
+
+    def load_profiles(self) -> Iterator[tuple[str, bytes]]:
+        """See `Store`."""
+        return self._connection.execute("SELECT visitor, data FROM profiles")
+
+    def load_aliases(self) -> Iterator[tuple[str, str]]:
+        """See `Store`."""
+        return self._connection.execute("SELECT alias, visitor FROM aliases")
+
+    def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
+        """See `Store`."""
+        sql = "INSERT OR REPLACE INTO segmentations VALUES (?, ?, ?)"
+        return self.writer.append(sql, (version, now_us, data))
+
+    def load_segmentation(self) -> bytes | None:
+        """See `Store`."""
+        row = self._one("SELECT data FROM segmentations ORDER BY version DESC LIMIT 1")
+        return None if row is None else bytes(row[0])  # type: ignore[call-overload]  # a BLOB
+
+    def save_state(self, key: str, data: bytes) -> Future[None]:
+        """See `Store`."""
+        return self.writer.append("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, data))
+
+    def load_state(self, key: str) -> bytes | None:
+        """See `Store`."""
+        row = self._one("SELECT data FROM state WHERE key = ?", key)
+        return None if row is None else bytes(row[0])  # type: ignore[call-overload]  # a BLOB
+
+    def reward_totals(self) -> Future[dict[str, tuple[int, int, float]]]:
+        """See `Store`."""
+        sql = """SELECT d.placement, count(DISTINCT d.decision_id), count(DISTINCT r.decision_id),
+                        total(r.value)
+                 FROM decisions d LEFT JOIN rewards r ON r.decision_id = d.decision_id
+                 GROUP BY d.placement"""
+        return self.writer.call(
+            lambda connection: {row[0]: (row[1], row[2], row[3]) for row in connection.execute(sql)}
+        )
+
+    def latest_us(self) -> int:
+        """See `Store`."""
+        last = [
+            self._one(f"SELECT {column} FROM {table} ORDER BY seq DESC LIMIT 1")  # noqa: S608  # our own
+            for table, column in (("decisions", "decided_at_us"), ("events", "received_at_us"))
+        ]
+        return max((int(row[0]) for row in last if row), default=0)  # type: ignore[call-overload]  # integers
+
+    async def close(self) -> None:
+        """See `Store`."""
+        if self._writer is not None:
+            await self._writer.close()
+        self._connection.close()
+        self._lock.close()
+
+    def _one(self, sql: str, *parameters: object) -> tuple[object, ...] | None:
+        row: tuple[object, ...] | None = self._connection.execute(sql, parameters).fetchone()
+        return row
+
+    def _write_many(self, sql: str, rows: Sequence[tuple[object, ...]]) -> Future[None]:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(sql, rows)
+
+        return self.writer.call(work)
+
+
+def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(
+        "PRAGMA foreign_keys = OFF"
+    )  # a reward of an unknown decision is refused by name
+    connection.execute("PRAGMA cache_size = -65536")
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"the database file is damaged: {verdict}")
+    return connection
+
+
+def _lock(path: Path) -> IO[str]:
+    try:
+        handle = path.open("a+")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be opened: {error.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = path.read_text(encoding="utf-8").strip()
+        handle.close()
+        raise StoreError(
+            f"{path}: another service (process {holder or '?'}) uses this store; stop it first"
+        ) from None
+    with contextlib.suppress(OSError):
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+    return handle

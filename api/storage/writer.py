@@ -1,0 +1,153 @@
+"""One thread that owns the connection and commits in groups.
+
+Every request that writes waits for a disk flush; by committing all that waits in one
+transaction, a flush serves hundreds of them (the design of datasette's single write thread, with
+group commit). It also keeps SQLite at one connection.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from api.storage.base import StoreUnavailableError
+
+T = TypeVar("T")
+MAX_GROUP = 1024
+
+
+@dataclass(slots=True, eq=False)
+class _Work(Generic[T]):
+    """A row for `statement`, or a function of the connection."""
+
+    future: asyncio.Future[T]
+    statement: str | None = None
+    row: tuple[Any, ...] = ()
+    function: Callable[[sqlite3.Connection], T] | None = None
+    on_commit: Callable[[T], None] | None = None
+    result: T | None = None
+    error: Exception | None = None
+
+
+class GroupCommitWriter:
+    """Runs writes in order on one thread; a write is done when its group is committed.
+
+    Args:
+        connection: A connection in autocommit mode that no other thread uses from now on.
+        loop: The event loop that submits and that results are handed to.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._queue: queue.SimpleQueue[_Work[Any] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="segue-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, statement: str, row: tuple[Any, ...]) -> asyncio.Future[None]:
+        """Queue one row for an INSERT; consecutive rows of one statement run as one."""
+        return self._submit(_Work(self._loop.create_future(), statement=statement, row=row))
+
+    def call(
+        self,
+        function: Callable[[sqlite3.Connection], T],
+        on_commit: Callable[[T], None] | None = None,
+    ) -> asyncio.Future[T]:
+        """Queue a function of the connection; it is undone as a whole when it raises.
+
+        Args:
+            function: Runs on the writer's thread inside the group's transaction.
+            on_commit: Called on the event loop with the result, in commit order, even when
+                nobody awaits the future any more.
+        """
+        work = _Work(self._loop.create_future(), function=function, on_commit=on_commit)
+        return self._submit(work)
+
+    async def close(self) -> None:
+        """Commit what is queued, then end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _submit(self, work: _Work[T]) -> asyncio.Future[T]:
+        if self._closed:
+            work.future.set_exception(StoreUnavailableError("the store is closed"))
+        else:
+            self._queue.put(work)
+        return work.future
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            group, open_ = self._next_group()
+            if group:
+                self._commit(group)
+                with contextlib.suppress(RuntimeError):  # the loop ended before its writes did
+                    self._loop.call_soon_threadsafe(_deliver, group)
+
+    def _next_group(self) -> tuple[list[_Work[Any]], bool]:
+        work = self._queue.get()
+        group: list[_Work[Any]] = []
+        while work is not None:
+            group.append(work)
+            if len(group) >= MAX_GROUP:
+                return group, True
+            try:
+                work = self._queue.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _commit(self, group: list[_Work[Any]]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._apply(group)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for work in group:
+                work.error = StoreUnavailableError(f"the write did not become durable: {error}")
+
+    def _apply(self, group: list[_Work[Any]]) -> None:
+        start = 0
+        while start < len(group):
+            work = group[start]
+            statement, end = work.statement, start + 1
+            if work.function is not None:
+                self._call(work, work.function)
+            elif statement is not None:
+                while end < len(group) and group[end].statement == statement:
+                    end += 1
+                self._connection.executemany(statement, [item.row for item in group[start:end]])
+            start = end
+
+    def _call(self, work: _Work[Any], function: Callable[[sqlite3.Connection], Any]) -> None:
+        self._connection.execute("SAVEPOINT work")
+        try:
+            work.result = function(self._connection)
+        except sqlite3.OperationalError:
+            raise  # the disk or the lock, not this write: the whole group failed
+        except Exception as error:
+            work.error = error
+            self._connection.execute("ROLLBACK TO work")
+        self._connection.execute("RELEASE work")
+
+
+def _deliver(group: list[_Work[Any]]) -> None:
+    for work in group:
+        if work.error is not None:
+            if not work.future.cancelled():
+                work.future.set_exception(work.error)
+            continue
+        if work.on_commit is not None:
+            work.on_commit(work.result)
+        if not work.future.cancelled():
+            work.future.set_result(work.result)

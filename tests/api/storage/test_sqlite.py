@@ -1,0 +1,82 @@
+"""What only the SQLite store can get wrong: files, locks, damage, versions."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from api.storage.base import EventRow, StoreError, StoreUnavailableError
+from api.storage.sqlite import SQLiteStore
+
+
+def close(store: SQLiteStore) -> None:
+    asyncio.run(store.close())
+
+
+@pytest.mark.parametrize(("durability", "synchronous"), [("power-loss", 2), ("crash", 1)])
+def test_durability_maps_to_synchronous(tmp_path: Path, durability: str, synchronous: int) -> None:
+    store = SQLiteStore(tmp_path / "s.db", durability)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
+    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    close(store)
+
+
+def test_a_second_service_on_one_store_is_refused(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "s.db")
+    with pytest.raises(StoreError, match="another service"):
+        SQLiteStore(tmp_path / "s.db")
+    close(store)
+    close(SQLiteStore(tmp_path / "s.db"))
+
+
+def test_a_damaged_file_is_refused_with_advice(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    close(SQLiteStore(path))
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match="restore the file from a backup"):
+        SQLiteStore(path)
+
+
+def test_flipped_bytes_in_a_page_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    close(SQLiteStore(path))
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="restore the file from a backup"):
+        SQLiteStore(path)
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    close(SQLiteStore(path))
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('segue', 'x', '')"
+    )
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="newer version"):
+        SQLiteStore(path)
+
+
+def test_a_lock_from_outside_fails_the_write_and_passes(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    store = SQLiteStore(path)
+    store._connection.execute("PRAGMA busy_timeout = 50")
+    row = EventRow("m", "ann", "Page Viewed", 0, 0, "{}")
+
+    async def work() -> None:
+        store.start(asyncio.get_running_loop())
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailableError, match="locked"):
+            await store.append_events([row], [None], lambda _: None)
+        other.execute("ROLLBACK")
+        other.close()
+        appended = await store.append_events([row], [None], lambda _: None)
+        assert appended.seqs == (1,)
+        await store.close()
+
+    asyncio.run(work())

@@ -1,0 +1,268 @@
+"""kill -9 at any moment: nothing acknowledged is lost, nothing counts twice, model = log."""
+
+import asyncio
+import http.client
+import json
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.loop.engine import Engine
+from api.settings import load_settings
+
+N_KILLS = 6
+N_CLIENTS = 3
+N_VISITORS = 12
+CATEGORIES = ("tea", "salt", "beef")
+
+CONFIGURATION = """
+[service]
+port = {port}
+snapshot_seconds = 0.1
+
+[[actions]]
+id = "tea"
+category = "tea"
+
+[[actions]]
+id = "salt"
+category = "salt"
+
+[[actions]]
+id = "beef"
+category = "beef"
+
+[[placements]]
+name = "home"
+actions = ["tea", "salt", "beef"]
+default = "tea"
+
+[placements.policy]
+kind = "lints"
+
+[placements.reward]
+match = "category"
+aggregation = "sum"
+"""
+
+
+@dataclass
+class Books:
+    """What a client was told, and what it has yet to hear."""
+
+    decided: set[str] = field(default_factory=set)
+    rewarded: dict[str, float] = field(default_factory=dict)
+    observed: set[str] = field(default_factory=set)
+    unanswered: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+
+class Client(threading.Thread):
+    """Decides, rewards and buys until the service dies under it."""
+
+    def __init__(self, port: int, number: int, books: Books) -> None:
+        super().__init__()
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        self.number, self.books = number, books
+        self.chance = random.Random(f"{number}/{len(books.decided)}")
+
+    def run(self) -> None:
+        try:
+            while True:
+                self.round()
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+
+    def round(self) -> None:
+        visitor = f"v{self.chance.randrange(N_VISITORS)}"
+        decision = self.post("/v1/decisions", {"visitor": visitor, "placement": "home"})
+        self.books.decided.add(decision["decision_id"])
+        value = round(self.chance.random(), 3)
+        reward_id = f"r-{decision['decision_id']}"
+        reward = {"reward_id": reward_id, "decision_id": decision["decision_id"], "value": value}
+        self.expect("/v1/rewards", reward)
+        message_id = f"m-{decision['decision_id']}"
+        self.expect("/v1/track", order(visitor, message_id, self.chance.choice(CATEGORIES)))
+
+    def expect(self, path: str, body: dict[str, Any]) -> None:
+        """Send something that must count once: it stays unanswered until it is acknowledged."""
+        self.books.unanswered.append((path, body))
+        self.post(path, body)
+        self.books.unanswered.pop()
+        acknowledge(self.books, path, body)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.connection.request("POST", path, json.dumps(body))
+        response = self.connection.getresponse()
+        answer = json.loads(response.read())
+        assert response.status == 200, answer
+        return answer
+
+
+def order(visitor: str, message_id: str, category: str) -> dict[str, Any]:
+    products = [{"product_id": category, "category": category, "price": 2.5}]
+    return {
+        "event": "Order Completed",
+        "userId": visitor,
+        "messageId": message_id,
+        "properties": {"products": products},
+    }
+
+
+def acknowledge(books: Books, path: str, body: dict[str, Any]) -> None:
+    if path == "/v1/rewards":
+        books.rewarded[body["reward_id"]] = body["value"]
+    else:
+        books.observed.add(body["messageId"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def service(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [
+        sys.executable,
+        "-m",
+        "api.cli.main",
+        "serve",
+        "--config",
+        str(folder / "segue.toml"),
+    ]
+    with (folder / "log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            wait_until_ready(process, port, folder)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, (folder / "log").read_text()[-4000:]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    raise AssertionError("the service did not become ready")
+
+
+@pytest.mark.slow
+def test_books_balance_after_kills_under_load(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "segue.toml").write_text(CONFIGURATION.format(port=port))
+    books = [Books() for _ in range(N_CLIENTS)]
+    chance = random.Random(7)
+    for _ in range(N_KILLS):
+        with service(tmp_path, port) as process:
+            clients = [Client(port, number, book) for number, book in enumerate(books)]
+            for client in clients:
+                client.start()
+            time.sleep(0.2 + 0.5 * chance.random())
+            process.send_signal(signal.SIGKILL)
+            for client in clients:
+                client.join()
+    settle(tmp_path, port, books)
+    check_log(tmp_path / "segue.db", books)
+    check_folds(tmp_path)
+
+
+def settle(folder: Path, port: int, books: list[Books]) -> None:
+    """Like any good sender, repeat all that was never acknowledged, and some that was."""
+    with service(folder, port) as process:
+        for number, book in enumerate(books):
+            client = Client(port, number, book)
+            for path, body in book.unanswered:
+                client.post(path, body)
+                client.post(path, body)
+                acknowledge(book, path, body)
+            for reward_id, value in list(book.rewarded.items())[-5:]:
+                decision_id = reward_id.removeprefix("r-")
+                again = {"reward_id": reward_id, "decision_id": decision_id, "value": value}
+                assert client.post("/v1/rewards", again)["status"] == "duplicate"
+            client.connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0, (folder / "log").read_text()[-4000:]
+
+
+def check_log(database: Path, books: list[Books]) -> None:
+    connection = sqlite3.connect(database)
+    decided = {row[0] for row in connection.execute("SELECT decision_id FROM decisions")}
+    observed = [row[0] for row in connection.execute("SELECT message_id FROM events")]
+    rewards = connection.execute(
+        "SELECT reward_id, value FROM rewards WHERE source = 'explicit'"
+    ).fetchall()
+    firsts = connection.execute(
+        "SELECT max(n) FROM (SELECT sum(is_first) n FROM rewards GROUP BY decision_id)"
+    ).fetchone()
+    connection.close()
+    assert sum(len(book.decided) for book in books) > 10 * N_KILLS, "the load was no load"
+    for book in books:
+        assert book.decided <= decided
+        assert book.observed <= set(observed)
+        assert book.rewarded.items() <= dict(rewards).items()
+    assert len(observed) == len(set(observed))
+    assert len(rewards) == len(dict(rewards))
+    assert firsts == (1,), "a decision's design was learned twice"
+
+
+def check_folds(folder: Path) -> None:
+    """What was saved equals what the log alone says, to the bit."""
+    saved = fold(folder)
+    copy = folder / "copy"
+    copy.mkdir()
+    shutil.copy(folder / "segue.toml", copy)
+    shutil.copy(folder / "segue.db", copy)
+    connection = sqlite3.connect(copy / "segue.db")
+    for table in ("models", "profiles", "aliases", "state"):
+        connection.execute(f"DELETE FROM {table}")
+    connection.commit()
+    connection.close()
+    refolded = fold(copy)
+    assert saved.keys() == refolded.keys()
+    for name, value in saved.items():
+        np.testing.assert_array_equal(value, refolded[name], err_msg=name)
+
+
+def fold(folder: Path) -> dict[str, Any]:
+    """Every model array and every visitor's features, as a start of the service comes to them."""
+
+    async def start_and_stop() -> dict[str, Any]:
+        engine = Engine(load_settings(folder / "segue.toml"))
+        await engine.start()
+        placement = engine.placements["home"]
+        found: dict[str, Any] = dict(placement.policy.state()[1])
+        found["learned_through"] = placement.learned_through
+        now = datetime(2030, 1, 1, tzinfo=UTC)
+        for visitor in engine.pipeline.visitors():
+            found[visitor] = engine.pipeline.describe(visitor, now).vector
+            found[f"{visitor} affinity"] = engine.pipeline.affinities(
+                visitor, "category", CATEGORIES, now
+            )
+        await engine.stop()
+        return found
+
+    return asyncio.run(start_and_stop())

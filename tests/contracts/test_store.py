@@ -1,0 +1,266 @@
+"""What every store promises; a new one joins with one line in STORES."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from api.storage.base import (
+    Appended,
+    Credit,
+    DeadLetterRow,
+    DecisionRow,
+    EventRow,
+    RewardRow,
+    Store,
+    StoreUnavailableError,
+)
+from api.storage.sqlite import SQLiteStore
+from policy.reward.spec import Conversion, Line, RewardSpec
+
+MINUTE_US = 60_000_000
+STORES: dict[str, Callable[[Path], SQLiteStore]] = {
+    "sqlite": lambda folder: SQLiteStore(folder / "store.db"),
+}
+
+
+@pytest.fixture(params=sorted(STORES))
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], SQLiteStore]:
+    return lambda: STORES[request.param](tmp_path)
+
+
+def run(store: SQLiteStore, work: Callable[[Store], Awaitable[object]]) -> object:
+    async def inside() -> object:
+        store.start(asyncio.get_running_loop())
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(inside())
+
+
+def decision(number: int, **changes: object) -> DecisionRow:
+    row = DecisionRow(
+        decision_id=f"d{number}",
+        visitor="ann",
+        placement="home",
+        decided_at_us=number * MINUTE_US,
+        closes_at_us=(number + 60) * MINUTE_US,
+        policy_version="home.0@0",
+        layout=1,
+        segment=None,
+        action_id="tea",
+        match_value="Tea",
+        chosen=0,
+        probability=0.5,
+        reason=None,
+        candidates='["tea", "salt"]',
+        probabilities=b"\0" * 16,
+        context=b"\1" * 8,
+        features=b"\2" * 8,
+    )
+    return row._replace(**changes)
+
+
+def event(number: int, minute: int = 5, visitor: str = "ann") -> EventRow:
+    return EventRow(
+        f"m{number}", visitor, "Order Completed", minute * MINUTE_US, 0, f'{{"n":{number}}}'
+    )
+
+
+def credit(
+    category: str = "Tea", aggregation: str = "first", visitors: tuple[str, ...] = ("ann",)
+) -> Credit:
+    order = Conversion("Order Completed", 500, (Line("p", category, None, 500),))
+    spec = RewardSpec("Order Completed", match="category", aggregation=aggregation, default=-0.5)
+    return Credit(visitors, order, {"home": spec})
+
+
+async def rewards_of(store: Store) -> list[tuple[float, bool]]:
+    return [(row.value, bool(row.is_first)) for row in await store.rewards_after(0, 1000)]
+
+
+def nothing(_: Appended) -> None:
+    return
+
+
+def test_events_keep_their_order_and_count_once(opened: Callable[[], SQLiteStore]) -> None:
+    folded: list[tuple[int | None, ...]] = []
+
+    async def work(store: Store) -> None:
+        writes = [
+            store.append_events(
+                [event(n), event(n + 1)], [None, None], lambda a: folded.append(a.seqs)
+            )
+            for n in range(3)
+        ]
+        await asyncio.gather(*writes)
+
+    run(opened(), work)
+    assert folded == [(1, 2), (None, 3), (None, 4)]
+    store = opened()
+    assert store.events_after(1, 2) == [(2, '{"n":1}'), (3, '{"n":2}')]
+    run(store, lambda s: asyncio.sleep(0))
+
+
+@pytest.mark.parametrize(
+    ("category", "aggregation", "expected"),
+    [
+        ("Tea", "first", [(1.0, True)]),
+        ("Salt", "first", [(-0.5, True)]),
+        ("Tea", "sum", [(1.0, True), (1.0, False)]),
+    ],
+)
+def test_a_conversion_rewards_the_open_decision(
+    opened: Callable[[], SQLiteStore],
+    category: str,
+    aggregation: str,
+    expected: list[tuple[float, bool]],
+) -> None:
+    async def work(store: Store) -> object:
+        await store.append_decision(decision(0))
+        for number in (1, 2):
+            earning = credit(category, aggregation)
+            await store.append_events([event(number)], [earning], nothing)
+            await store.append_events([event(number)], [earning], nothing)
+        return await rewards_of(store)
+
+    assert run(opened(), work) == expected
+
+
+@pytest.mark.parametrize(
+    ("minute", "visitors", "n_rewards"),
+    [
+        (0, ("ann",), 1),
+        (59, ("ann",), 1),
+        (60, ("ann",), 0),
+        (5, ("bob",), 0),
+        (5, ("bob", "ann"), 1),
+    ],
+)
+def test_only_the_visitors_decisions_within_their_window_are_rewarded(
+    opened: Callable[[], SQLiteStore], minute: int, visitors: tuple[str, ...], n_rewards: int
+) -> None:
+    async def work(store: Store) -> object:
+        await store.append_decision(decision(0))
+        appended = await store.append_events(
+            [event(1, minute)], [credit(visitors=visitors)], nothing
+        )
+        return appended.n_rewards
+
+    assert run(opened(), work) == n_rewards
+
+
+def test_an_explicit_reward_counts_once_and_is_checked(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> object:
+        await store.append_decision(decision(0))
+        rows = [
+            (RewardRow("r1", "d0", 1.0, 0), ("ann",)),
+            (RewardRow("r1", "d0", 1.0, 0), ()),
+            (RewardRow("r1", "d0", 2.0, 0), ()),
+            (RewardRow("r2", "nope", 1.0, 0), ()),
+            (RewardRow("r2", "d0", 1.0, 0), ("bob",)),
+            (RewardRow("r2", "d0", -1.0, 0), ()),
+        ]
+        outcomes = [(await store.append_reward(row, visitors)).status for row, visitors in rows]
+        return outcomes, await rewards_of(store)
+
+    statuses = ["counted", "duplicate", "conflict", "unknown", "foreign", "counted"]
+    assert run(opened(), work) == (statuses, [(1.0, True), (-1.0, False)])
+
+
+def test_a_closed_window_earns_the_default_and_a_late_reward_replaces_it(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    async def work(store: Store) -> object:
+        for number in range(3):
+            await store.append_decision(decision(number, visitor=f"v{number}"))
+        await store.append_reward(RewardRow("r", "d1", 3.0, 0), ())
+        defaults = {"home": -0.5}
+        seen = [
+            await store.close_windows(minute * MINUTE_US, defaults, 10)
+            for minute in (59, 61, 61, 99)
+        ]
+        await store.append_events([event(1, 5)], [credit(visitors=("v0",))], nothing)
+        return seen, await rewards_of(store)
+
+    rewards = [(3.0, True), (-0.5, True), (-0.5, True), (0.5, False), (1.0, False)]
+    assert run(opened(), work) == ([0, 2, 0, 1], rewards)
+
+
+def test_closing_goes_on_where_a_limit_stopped_it(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> object:
+        for number in range(5):
+            await store.append_decision(decision(number, closes_at_us=7))
+        return [await store.close_windows(8, {}, 2) for _ in range(4)]
+
+    assert run(opened(), work) == [2, 2, 1, 0]
+
+
+def test_a_failed_write_takes_nothing_else_with_it(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> object:
+        good = store.append_events([event(1)], [None], nothing)
+        bad = store.append_events([event(2)], [], nothing)  # one event, no credits
+        after = store.append_events([event(3)], [None], nothing)
+        done = await asyncio.gather(good, bad, after, return_exceptions=True)
+        return [type(result).__name__ for result in done]
+
+    store = opened()
+    assert run(store, work) == ["Appended", "ValueError", "Appended"]
+    reopened = opened()
+    assert [body for _, body in reopened.events_after(0, 9)] == ['{"n":1}', '{"n":3}']
+    run(reopened, lambda s: asyncio.sleep(0))
+
+
+def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
+    async def save(store: Store) -> None:
+        for through in range(8):
+            await store.save_models([("home", through, b"model %d" % through)], 0)
+        await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann")])
+        await store.save_profiles([("bob", 3, None), ("ann", 4, b"aa")], [])
+        await store.save_segmentation(1, b"old", 0)
+        await store.save_segmentation(2, b"new", 0)
+        await store.save_state("population", b"p")
+        await store.append_dead_letters([DeadLetterRow(0, "event", "x", "unknown", "{}")])
+
+    run(opened(), save)
+    store = opened()
+    assert store.load_model("home") == (7, b"model 7")
+    assert store.load_model("other") is None
+    assert list(store.load_profiles()) == [("ann", b"aa")]
+    assert list(store.load_aliases()) == [("anon", "ann")]
+    assert store.load_segmentation() == b"new"
+    assert (store.load_state("population"), store.load_state("none")) == (b"p", None)
+    run(store, lambda s: asyncio.sleep(0))
+
+
+def test_a_layout_keeps_its_number(opened: Callable[[], SQLiteStore]) -> None:
+    store = opened()
+    one, two = store.layout({"context": ("a", "b")}), store.layout({"context": ("b", "a")})
+    assert one != two
+    assert store.layout({"context": ["a", "b"]}) == one
+    run(store, lambda s: asyncio.sleep(0))
+
+
+def test_totals_count_decisions_and_rewards(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> object:
+        for number in range(3):
+            await store.append_decision(decision(number))
+        for reward_id, value in (("r1", 1.0), ("r2", 0.5)):
+            await store.append_reward(RewardRow(reward_id, "d1", value, 0), ())
+        return await store.reward_totals()
+
+    assert run(opened(), work) == {"home": (3, 1, 1.5)}
+
+
+def test_after_closing_writes_are_refused(opened: Callable[[], SQLiteStore]) -> None:
+    store = opened()
+
+    async def work(_: Store) -> None:
+        await store.close()
+        with pytest.raises(StoreUnavailableError, match="closed"):
+            await store.append_decision(decision(0))
+
+    run(store, work)

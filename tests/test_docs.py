@@ -1,0 +1,177 @@
+"""The documentation is complete and its examples run."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from api.app import create_app
+from api.cli.main import app as cli
+from api.settings import (
+    ActionSettings,
+    EventSettings,
+    KeySettings,
+    PlacementSettings,
+    PolicySettings,
+    RewardSettings,
+    SegmentSettings,
+    ServiceSettings,
+    parse_settings,
+)
+from policy.bandits.build import POLICY_KINDS, policy_parameters
+from segments.event import EVENT_NAMES
+from segments.pipeline import Pipeline
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SECTIONS: dict[str, type[BaseModel]] = {
+    "[service]": ServiceSettings,
+    "[events]": EventSettings,
+    "[segments]": SegmentSettings,
+    "[[keys]]": KeySettings,
+    "[[actions]]": ActionSettings,
+    "[[placements]]": PlacementSettings,
+    "[placements.policy]": PolicySettings,
+    "[placements.reward]": RewardSettings,
+}
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def examples(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page(name), re.DOTALL)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_is_documented_in_its_section(section: str) -> None:
+    text = page("docs/configuration.md").split(f"### `{section}`")[1].split("###")[0]
+    for name in SECTIONS[section].model_fields:
+        assert re.search(rf"^\| [^|]*`{name}`", text, re.MULTILINE), f"{section} lacks {name}"
+
+
+def test_every_policy_and_its_parameters_are_documented() -> None:
+    text = page("docs/configuration.md").split("### `[placements.policy]`")[1].split("###")[0]
+    for kind in POLICY_KINDS:
+        assert f"`{kind}`" in text
+        assert f"`{kind}`" in page("docs/policies.md")
+        for parameter in policy_parameters(kind):
+            assert f"`{parameter}`" in text, f"{kind} has {parameter}"
+
+
+def test_every_route_is_documented(tmp_path: Path) -> None:
+    hot = create_app(parse_settings({"service": {"database": str(tmp_path / "s.db")}}))
+    for path, methods in hot.app.openapi()["paths"].items():
+        for method in methods:
+            if method == "post" and path.split("/")[-1] in (
+                "identify",
+                "page",
+                "screen",
+                "group",
+                "alias",
+            ):
+                assert f"`{path}`" in page("docs/http-api.md")
+            else:
+                assert f"`{method.upper()} {path}`" in page("docs/http-api.md")
+
+
+def test_every_command_is_documented() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    for name, command in get_command(cli).commands.items():
+        for leaf in getattr(command, "commands", {"": None}):
+            assert f"segue {name} {leaf}".strip() in text
+
+
+def test_every_event_and_feature_is_documented() -> None:
+    text = " ".join(page("docs/events.md").split())
+    for name in EVENT_NAMES:
+        assert name in text
+    for name in Pipeline.feature_names:
+        assert f"`{name}`" in text or (name.startswith("channel_") and "`channel_*_share`" in text)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_examples_of_problems_have_the_shape() -> None:
+    (example,) = examples("docs/http-api.md", "json")
+    assert set(json.loads(example)) == {"type", "title", "status", "detail", "errors"}
+
+
+@pytest.fixture(scope="module")
+def readme_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The service with the README's configuration, as its commands start it."""
+    folder = tmp_path_factory.mktemp("readme")
+    (configuration,) = examples("README.md", "toml")
+    (folder / "segue.toml").write_text(configuration)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    segue = [sys.executable, "-m", "api.cli.main"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    checked = subprocess.run([*segue, "check"], cwd=folder, env=environment, check=False)
+    assert checked.returncode == 0
+    environment["SEGUE_SERVICE__PORT"] = str(port)
+    with subprocess.Popen([*segue, "serve"], cwd=folder, env=environment) as process:
+        try:
+            wait_until_ready(port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def wait_until_ready(port: int) -> None:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the README's service did not become ready")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_readmes_curl_examples_run(readme_service: int) -> None:
+    (block,) = examples("README.md", "bash")
+    commands = re.findall(r"^curl .*?(?=^#|^curl|\Z)", block, re.DOTALL | re.MULTILINE)
+    answers = []
+    for command in commands:
+        arguments = shlex.split(command.replace("localhost:8080", f"127.0.0.1:{readme_service}"))
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+        answers.append(json.loads(done.stdout))
+    decision, observed = answers
+    assert decision["action"]["id"] in ("free-shipping", "new-teas")
+    assert observed == {
+        "success": True,
+        "accepted": 1,
+        "duplicates": 0,
+        "rewards": 1,
+        "rejected": [],
+    }
+
+
+def test_the_readmes_python_example_runs(
+    readme_service: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = examples("README.md", "python")
+    block = block.replace("localhost:8080", f"127.0.0.1:{readme_service}").replace("0.2)", "5)", 1)
+    exec(compile(block, "README.md", "exec"), {})
+    shown, status = capsys.readouterr().out.splitlines()
+    assert shown.startswith("show {'banner'")
+    assert status == "counted"
