@@ -54,12 +54,13 @@ class Authenticator:
         """
         if not self._keys:
             return "anonymous"
-        digest = key_hash(_presented(headers)).encode()
+        presented = _presented(headers)
+        digest = key_hash(presented).encode()
         holder = None
         for known, name, scopes in self._keys:  # all of them: the time must not tell which
             if hmac.compare_digest(known, digest):
                 holder = name, scopes
-        if holder is None:
+        if holder is None or not presented:
             raise Problem(
                 401,
                 "unauthorized",

@@ -43,6 +43,25 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Loads:
+    """What came of the load on one server."""
+
+    warm_up: Load
+    saturated: Load
+    paced: Load
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """Every answer that was a 200."""
+        return self.warm_up.bodies + self.saturated.bodies + self.paced.bodies
+
+    @property
+    def failures(self) -> list[tuple[int, bytes]]:
+        """Every answer that was not."""
+        return self.warm_up.failures + self.saturated.failures + self.paced.failures
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """One server, measured once."""
 
@@ -52,7 +71,8 @@ class Round:
     p99_ms: float
     n_acknowledged: int
     n_failures: int
-    n_not_logged: int | None = None
+    n_not_logged: int
+    n_defaults: int
 
 
 FULL, QUICK = Plan(n_rounds=5, seconds=4.0), Plan(n_rounds=1, seconds=1.0)
@@ -82,8 +102,7 @@ def measure_noop(directory: Path, plan: Plan) -> Round:
         sys.executable, "-m", "uvicorn", "benchmarks.noop:app", "--port", str(port),
         "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
     ]  # fmt: skip
-    saturated, paced = drive(command, port, directory / "noop.log", plan)
-    return _round(saturated, paced)
+    return _round(drive(command, port, directory / "noop.log", plan))
 
 
 def measure_service(directory: Path, plan: Plan) -> Round:
@@ -91,16 +110,16 @@ def measure_service(directory: Path, plan: Plan) -> Round:
     port = free_port()
     configuration = directory / "segue.toml"
     configuration.write_text(render_configuration(port), encoding="utf-8")
-    saturated, paced = drive(serve_command(configuration), port, directory / "segue.log", plan)
-    acknowledged = [json.loads(body)["decision_id"] for body in saturated.bodies + paced.bodies]
-    missing = not_logged(directory / "segue.db", acknowledged)
-    return _round(saturated, paced, n_not_logged=missing)
+    loads = drive(serve_command(configuration), port, directory / "segue.log", plan)
+    answers = [json.loads(body) for body in loads.bodies]
+    missing = not_logged(directory / "segue.db", [one["decision_id"] for one in answers])
+    return _round(loads, n_not_logged=missing, n_defaults=sum(one["default"] for one in answers))
 
 
-def drive(command: Sequence[str], port: int, log: Path, plan: Plan) -> tuple[Load, Load]:
+def drive(command: Sequence[str], port: int, log: Path, plan: Plan) -> Loads:
     """Start a server, warm it up, then load it to saturation and at a fixed rate.
 
-    The warm-up goes through the same connections and is not counted.
+    What is warmed up with is checked like the rest, but not timed.
     """
     requests = make_requests(port)
     with contextlib.ExitStack() as stack:
@@ -111,8 +130,7 @@ def drive(command: Sequence[str], port: int, log: Path, plan: Plan) -> tuple[Loa
         warm_up = run_loop(closed_loop(port, requests, N_CONNECTIONS, plan.seconds / 4))
         saturated = run_loop(closed_loop(port, requests, N_CONNECTIONS, plan.seconds))
         paced = run_loop(open_loop(port, requests, N_CONNECTIONS, PER_SECOND, plan.seconds))
-    saturated.failures += warm_up.failures
-    return saturated, paced
+    return Loads(warm_up, saturated, paced)
 
 
 def report(rounds: dict[str, list[Round]], options: Options) -> None:
@@ -124,7 +142,7 @@ def report(rounds: dict[str, list[Round]], options: Options) -> None:
         _row(f"p99 at {PER_SECOND:,} requests/s, ms", "p99_ms", rounds),
     ]
     acknowledged = sum(one.n_acknowledged for one in rounds[OURS])
-    missing = sum(one.n_not_logged or 0 for one in rounds[OURS])
+    missing = sum(one.n_not_logged for one in rounds[OURS])
     title = (
         f"Decisions over HTTP: {N_ACTIONS} actions, {N_FEATURES} context features, "
         f"{N_CONNECTIONS} connections"
@@ -138,22 +156,26 @@ def report(rounds: dict[str, list[Round]], options: Options) -> None:
     publish("http", [Table(title, ["", OURS, PEER, "ratio"], rows)], numbers, options)
     print(f"\n{acknowledged:,} decisions acknowledged, {missing:,} of them not in the log.")
     failures = sum(one.n_failures for each in rounds.values() for one in each)
-    if missing or failures:
-        sys.exit(f"{missing} acknowledged decisions lost, {failures} requests failed")
+    defaults = sum(one.n_defaults for one in rounds[OURS])
+    if missing or failures or defaults:
+        sys.exit(
+            f"{missing} acknowledged decisions lost, {failures} requests failed, {defaults} "
+            "answered with the default action"
+        )
 
 
-def _round(saturated: Load, paced: Load, n_not_logged: int | None = None) -> Round:
-    for load in (saturated, paced):
-        if not load.bodies:
-            raise RuntimeError(f"no request was answered: {load.failures[:1]}")
+def _round(loads: Loads, n_not_logged: int = 0, n_defaults: int = 0) -> Round:
+    if not loads.saturated.bodies or not loads.paced.bodies:
+        raise RuntimeError(f"no request was answered: {loads.failures[:1]}")
     return Round(
-        requests_per_second=saturated.per_second,
-        saturated_p99_ms=saturated.latency_ms(99),
-        p50_ms=paced.latency_ms(50),
-        p99_ms=paced.latency_ms(99),
-        n_acknowledged=len(saturated.bodies) + len(paced.bodies),
-        n_failures=len(saturated.failures) + len(paced.failures),
+        requests_per_second=loads.saturated.per_second,
+        saturated_p99_ms=loads.saturated.latency_ms(99),
+        p50_ms=loads.paced.latency_ms(50),
+        p99_ms=loads.paced.latency_ms(99),
+        n_acknowledged=len(loads.bodies),
+        n_failures=len(loads.failures),
         n_not_logged=n_not_logged,
+        n_defaults=n_defaults,
     )
 
 

@@ -26,7 +26,7 @@ from segments.pipeline import Pipeline
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW = START + timedelta(days=90)
-N_TEMPLATES = 200
+N_TEMPLATES = 199  # a prime: an even sample of visitors meets all of them
 N_ORDERS = 40
 N_PRODUCTS = 8
 CATEGORIES = tuple(f"category {i}" for i in range(120))
@@ -49,7 +49,7 @@ def parse_options(arguments: list[str] | None = None) -> tuple[int, Options]:
 
 
 def order(visitor: str, number: int, rng: np.random.Generator) -> Event:
-    """An order of eight products, two and a bit days after the one before."""
+    """An order of eight products, two days after the one before, for as long as the year lasts."""
     products = tuple(
         Product(
             product_id=f"p{i}",
@@ -64,7 +64,8 @@ def order(visitor: str, number: int, rng: np.random.Generator) -> Event:
         message_id=f"{visitor}-{number}",
         name="Order Completed",
         visitor=visitor,
-        timestamp=START + timedelta(days=2.1 * number, seconds=float(rng.uniform(0, 40_000))),
+        timestamp=START
+        + timedelta(days=2 * min(number, N_ORDERS), seconds=float(rng.uniform(0, 40_000))),
         order_id=f"o-{visitor}-{number}",
         discount_cents=int(rng.integers(0, 500)),
         products=products,

@@ -45,7 +45,7 @@ class Pipeline:
 
     Attributes:
         feature_names: of `Context.vector`, in order.
-        segmentation: as given, or as replaced since.
+        segmentation: as given, or as replaced since; one of other features is refused.
 
     Example:
         >>> from datetime import UTC, datetime
@@ -73,6 +73,17 @@ class Pipeline:
 
     def __len__(self) -> int:
         return len(self._profiles)
+
+    @property
+    def segmentation(self) -> Segmentation | None:
+        """Names the segment of each context."""
+        return self._segmentation
+
+    @segmentation.setter
+    def segmentation(self, segmentation: Segmentation | None) -> None:
+        if segmentation is not None:
+            segmentation.require_features(self.feature_names)
+        self._segmentation = segmentation
 
     @property
     def population_seq(self) -> int:
@@ -240,7 +251,10 @@ class Pipeline:
             self._changes.removed(alias, covered_seq(leftover))
 
     def population_state(self) -> bytes:
-        """The population's counts and the sequence number they cover, to be saved as one."""
+        """The population's counts and the sequence number they cover, to be saved as one.
+
+        For the observing thread, and only once `take_changes` left nothing.
+        """
         return self._population.state()
 
     def load_population(self, data: bytes) -> None:

@@ -56,9 +56,11 @@ class Tally:
         counts = self.as_dict()
         for key, weight in parts:
             counts[key] = counts.get(key, 0.0) + weight
-        if len(counts) > len(self.keys):  # lists, from which arrays are made twice as fast
-            self.keys = array("Q", list(counts))
-        self.weights = array("d", list(counts.values()))
-        while len(self.keys) > limit:  # of equally light ones the first to have come goes
-            lightest = self.weights.index(min(self.weights))
-            del self.keys[lightest], self.weights[lightest]
+        weights = list(counts.values())
+        if len(counts) > len(self.keys):
+            keys = list(counts)
+            while len(keys) > limit:  # of equally light ones the first to have come goes
+                lightest = weights.index(min(weights))
+                del keys[lightest], weights[lightest]
+            self.keys = array("Q", keys)
+        self.weights = array("d", weights)

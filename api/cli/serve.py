@@ -3,6 +3,7 @@
 import gc
 import logging
 import signal
+import socket
 import sys
 
 import structlog
@@ -40,7 +41,7 @@ def run(settings: Settings) -> None:
     # uvicorn stops cleanly on these, then raises them again: being asked to stop is no failure.
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: None)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.service.host,
         port=settings.service.port,
@@ -55,6 +56,19 @@ def run(settings: Settings) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    Server(config).run()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says where it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port; with `service.port = 0` only now it is known."""
+        await super().startup(sockets)
+        for server in getattr(self, "servers", []):
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                structlog.get_logger().info("listening", host=host, port=port)
 
 
 def _log_as_json() -> None:

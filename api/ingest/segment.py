@@ -81,6 +81,8 @@ def parse_message(
         raise EventError(
             "userId", None, "userId or anonymousId is needed to know whose event it is"
         )
+    if kind == "alias":
+        _required_text(fields, "previousId")
     try:
         return Event(
             message_id=_text(fields, "messageId") or f"made-{uuid4().hex}",

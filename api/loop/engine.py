@@ -63,7 +63,7 @@ class Engine:
         for placement in self.placements.values():
             placement.layout = self.store.layout(placement.names)
         self.snapshots.restore_models()
-        self.snapshots.restore_segmentation()
+        self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)
         self.clock.advance(self.store.latest_us())
@@ -85,7 +85,6 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.refitter.close()
         if self.learner is not None:
             await self.learner.drain()
             await self.snapshots.save()

@@ -122,15 +122,22 @@ class Snapshots:
         self._pipeline.load_population(population)
         return self._pipeline.population_seq
 
-    def restore_segmentation(self) -> None:
-        """Load the newest segmentation; one of other features is left for the next refit."""
-        data = self._store.load_segmentation()
-        if data is None:
-            return
+    def restore_segmentation(self) -> int:
+        """Load the newest segmentation; one of other features is left for the next refit.
+
+        Returns:
+            When it was fitted, in microseconds since 1970; 0 for none.
+        """
+        saved = self._store.load_segmentation()
+        if saved is None:
+            return 0
+        fitted_at_us, data = saved
         try:
             self._pipeline.segmentation = Segmentation.from_state(*model_file.load(data))
         except (ModelFileError, SegmentsError) as error:
             log.warning("segmentation_refitted", reason=str(error))
+            return 0
+        return fitted_at_us
 
     async def save_segmentation(self, segmentation: Segmentation) -> None:
         """Save a fitted segmentation before it is used."""

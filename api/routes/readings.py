@@ -61,11 +61,16 @@ async def segments(engine: Current) -> SegmentsResponse:
     segmentation = engine.pipeline.segmentation
     if segmentation is None:
         return SegmentsResponse(
-            version=None, fitting=engine.refitter.fitting, segments=[], lineage=[]
+            version=None,
+            fitting=engine.refitter.fitting,
+            problem=engine.refitter.problem,
+            segments=[],
+            lineage=[],
         )
     return SegmentsResponse(
         version=segmentation.version,
         fitting=engine.refitter.fitting,
+        problem=engine.refitter.problem,
         segments=[
             SegmentBody(
                 id=segment.id,

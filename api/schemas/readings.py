@@ -46,6 +46,7 @@ class SegmentsResponse(BaseModel):
 
     version: int | None = Field(description="null before the first fit.")
     fitting: bool = Field(description="Whether a refit is under way.")
+    problem: str | None = Field(description="Why the last fit came to nothing; null if it did not.")
     segments: list[SegmentBody]
     lineage: list[LineageBody]
 

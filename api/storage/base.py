@@ -214,8 +214,8 @@ class Store(ABC):
         """Save one fitted segmentation."""
 
     @abstractmethod
-    def load_segmentation(self) -> bytes | None:
-        """The newest segmentation."""
+    def load_segmentation(self) -> tuple[int, bytes] | None:
+        """When the newest segmentation was saved, and its data."""
 
     @abstractmethod
     def save_state(self, key: str, data: bytes) -> Future[None]:

@@ -38,6 +38,8 @@ from api.storage.writer import GroupCommitWriter
 SYNCHRONOUS = {"power-loss": "FULL", "crash": "NORMAL"}
 KEPT_MODELS = 5
 BUSY_TIMEOUT_MS = 2000
+CHECKED_BYTES = 2**30
+"""Larger files are not read whole at every start; SQLite still refuses a damaged page it meets."""
 
 
 def _insert(table: str, row: type[tuple[object, ...]]) -> str:
@@ -208,10 +210,10 @@ class SQLiteStore(Store):
         sql = "INSERT OR REPLACE INTO segmentations VALUES (?, ?, ?)"
         return self.writer.append(sql, (version, now_us, data))
 
-    def load_segmentation(self) -> bytes | None:
+    def load_segmentation(self) -> tuple[int, bytes] | None:
         """See `Store`."""
-        row = self._one("SELECT data FROM segmentations ORDER BY version DESC LIMIT 1")
-        return None if row is None else bytes(row[0])  # type: ignore[call-overload]  # a BLOB
+        sql = "SELECT fitted_at_us, data FROM segmentations ORDER BY version DESC LIMIT 1"
+        return self._one(sql)  # type: ignore[return-value]  # the columns' types
 
     def save_state(self, key: str, data: bytes) -> Future[None]:
         """See `Store`."""
@@ -267,9 +269,10 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         "PRAGMA foreign_keys = OFF"
     )  # a reward of an unknown decision is refused by name
     connection.execute("PRAGMA cache_size = -65536")
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(f"the database file is damaged: {verdict}")
+    if path.stat().st_size <= CHECKED_BYTES:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"the database file is damaged: {verdict}")
     return connection
 
 

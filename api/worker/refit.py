@@ -1,8 +1,7 @@
 """Refits of the segmentation, in a process of their own so that decisions go on."""
 
 import asyncio
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import sys
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +11,7 @@ import structlog
 from api.loop.clock import Clock
 from api.loop.snapshot import Snapshots
 from api.settings import SegmentSettings
-from segments.cluster.kmeans import fit_kmeans
+from api.worker.fit import pack_task, unpack_result
 from segments.cluster.segmentation import Segmentation
 from segments.pipeline import Pipeline
 
@@ -23,6 +22,10 @@ CHECK_EVERY_SECONDS = 5.0
 HOUR_US = 3_600_000_000
 
 
+class RefitError(RuntimeError):
+    """A fit that came to nothing; the segmentation in use stays."""
+
+
 class Refitter:
     """Fits the segmentation when there are enough visitors, and again when it is due or asked.
 
@@ -31,6 +34,11 @@ class Refitter:
         pipeline: Whose visitors are grouped.
         snapshots: Keeps each segmentation before it is used.
         clock: Says when a refit is due.
+
+    Attributes:
+        fitting: Whether a fit is under way or asked for.
+        problem: Why the last fit came to nothing, or None.
+        fitted_at_us: When the segmentation in use was fitted, in microseconds since 1970.
     """
 
     def __init__(
@@ -41,9 +49,9 @@ class Refitter:
         self._snapshots = snapshots
         self._clock = clock
         self._wanted = asyncio.Event()
-        self._fitted_at_us = 0
-        self._pool: ProcessPoolExecutor | None = None
         self.fitting = False
+        self.problem: str | None = None
+        self.fitted_at_us = 0
 
     def request(self) -> None:
         """Ask for a refit now."""
@@ -62,18 +70,12 @@ class Refitter:
                 self._wanted.clear()
                 await self._refit()
 
-    async def close(self) -> None:
-        """Let go of the process."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
     def _due(self) -> bool:
         if self._clock.trusts_requests:
             return False  # a replay says itself when to refit
-        age_us = self._clock.now_us() - self._fitted_at_us
+        age_us = self._clock.now_us() - self.fitted_at_us
         waited = age_us > self._settings.refit_hours * HOUR_US
-        first = self._pipeline.segmentation is None
-        return (first or waited) and len(self._pipeline) >= self._settings.min_visitors
+        return waited and len(self._pipeline) >= self._settings.min_visitors
 
     async def _refit(self) -> None:
         self.fitting = True
@@ -81,18 +83,36 @@ class Refitter:
             segmentation = await self._fit()
             await self._snapshots.save_segmentation(segmentation)
             self._pipeline.segmentation = segmentation
+            self.problem = None
             log.info("segments_fitted", version=segmentation.version)
-        except Exception:
+        except Exception as error:
+            self.problem = str(error)
             log.exception("segments_not_fitted")
         finally:
-            self._fitted_at_us = self._clock.now_us()
-            self.fitting = False
+            self.fitted_at_us = self._clock.now_us()
+            self.fitting = self._wanted.is_set()
 
     async def _fit(self) -> Segmentation:
         vectors = await self._vectors(self._clock.now())
-        return await asyncio.get_running_loop().run_in_executor(
-            self._processes(), _fit, vectors, self._settings, self._pipeline.segmentation
+        previous = self._pipeline.segmentation
+        task = await asyncio.to_thread(pack_task, vectors, self._settings, previous)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "api.worker.fit"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
+        try:
+            result, complaint = await process.communicate(task)
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode != 0:
+            lines = complaint.decode(errors="replace").strip().splitlines()
+            raise RefitError(lines[-1] if lines else f"the fit ended with {process.returncode}")
+        return unpack_result(result)
 
     async def _vectors(self, now: datetime) -> npt.NDArray[np.float32]:
         """Features of the visitors, a few at a time so that requests come in between."""
@@ -103,21 +123,3 @@ class Refitter:
             if row % DESCRIBED_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return vectors
-
-    def _processes(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context)
-        return self._pool
-
-
-def _fit(
-    vectors: npt.NDArray[np.float32], settings: SegmentSettings, previous: Segmentation | None
-) -> Segmentation:
-    return fit_kmeans(
-        vectors,
-        Pipeline.feature_names,
-        settings.n_segments,
-        previous=previous,
-        seed=settings.seed,
-    )

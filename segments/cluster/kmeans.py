@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -95,7 +96,7 @@ def fit_kmeans(
     weights = np.array([0.5 if feature_names[i] in UNSTEADY else 1.0 for i in columns])
     scaling = RobustScaling.fit(vectors, np.array(columns, np.intp), weights)
     points = scaling.apply(vectors)
-    n_clusters = min(n_segments, len(np.unique(points, axis=0)))
+    n_clusters = _n_distinct(points, n_segments)
     refit = previous is not None and previous.feature_names == tuple(feature_names)
     if previous is not None and refit:
         start = _warm_start(
@@ -137,6 +138,12 @@ def _check(vectors: npt.NDArray[np.float32], names: Sequence[str], n_segments: i
         raise SegmentationError(f"none of {list(names)} describes behaviour: nothing to segment by")
 
 
+def _n_distinct(points: Floats, at_most: int) -> int:
+    """How many different rows there are, counted up to `at_most`."""
+    few = len(np.unique(points[:1_000], axis=0))  # nearly always enough, and not n log n
+    return min(at_most, few if few >= at_most else len(np.unique(points, axis=0)))
+
+
 def _warm_start(points: Floats, centroids: Floats, n_clusters: int) -> Floats:
     """The old centroids, less the emptiest or with the loneliest points, to make `n_clusters`."""
     sizes = np.bincount(_nearest(points, centroids), minlength=len(centroids))
@@ -153,6 +160,7 @@ def _lloyd(
 ) -> tuple[Labels, Floats]:
     """Labels and centroids of k-means; clusters that end up empty are left out."""
     from sklearn.cluster import KMeans  # noqa: PLC0415 - 300 ms that only a fit should pay
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - likewise
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
 
     model = KMeans(
@@ -161,7 +169,9 @@ def _lloyd(
         n_init=N_STARTS if start is None else 1,
         random_state=seed,
     )
-    with threadpool_limits(1):  # several threads add up in any order: not the same bits twice
+    # One thread: several add up in any order, which is not the same bits twice.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of empty clusters, dropped below
         centroids: Floats = model.fit(points).cluster_centers_.astype(np.float64)
     used, labels = np.unique(_nearest(points, centroids), return_inverse=True)
     return labels.astype(np.intp), centroids[used]

@@ -88,6 +88,7 @@ def net_cents(event: Event) -> float:
 
     Example:
         >>> from datetime import UTC, datetime
+        >>> from segments.event import Event
         >>> at = datetime(2026, 3, 1, tzinfo=UTC)
         >>> net_cents(Event("m", "Order Completed", "v", at, total_cents=1_200, tax_cents=200))
         1000.0

@@ -4,11 +4,12 @@ import json
 import math
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,12 @@ def running_service(folder: Path, settings: Mapping[str, Any]) -> Iterator[httpx
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def stored(folder: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Rows of the store of a service, also while it runs."""
+    with closing(sqlite3.connect(f"file:{folder / 'segue.db'}?mode=ro", uri=True)) as store:
+        return store.execute(sql, parameters).fetchall()
 
 
 def problem_of(response: httpx.Response, status: int, field: str | None = None) -> dict[str, Any]:

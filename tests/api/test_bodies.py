@@ -132,11 +132,12 @@ def test_every_route_refuses_in_the_same_shape(
     problem_of(service.request(method, path), status)
 
 
-NAMES = st.sampled_from(
-    "visitor placement context actions excluded timestamp value reward_id decision_id batch event "
-    "userId anonymousId messageId type properties products price quantity sentAt previousId device "
-    "basket id features payload kind category consent categoryPreferences".split()
-)
+FIELDS = """
+visitor placement context actions excluded timestamp value reward_id decision_id batch event userId
+anonymousId messageId type properties products price quantity sentAt previousId device basket id
+features payload kind category consent categoryPreferences
+"""
+NAMES = st.sampled_from(FIELDS.split())
 TEXTS = st.sampled_from(["home", "v", "tea", "track", "Order Completed", "mobile"]) | st.text()
 EDGES = st.sampled_from([10**400, 2**63, -(2**64), 1e308, 5e-324, "\0", "\ud800", "x" * 300])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | EDGES

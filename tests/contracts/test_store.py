@@ -221,7 +221,7 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
         await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann")])
         await store.save_profiles([("bob", 3, None), ("ann", 4, b"aa")], [])
         await store.save_segmentation(1, b"old", 0)
-        await store.save_segmentation(2, b"new", 0)
+        await store.save_segmentation(2, b"new", 8)
         await store.save_state("population", b"p")
         await store.append_dead_letters([DeadLetterRow(0, "event", "x", "unknown", "{}")])
 
@@ -231,7 +231,7 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
     assert store.load_model("other") is None
     assert list(store.load_profiles()) == [("ann", b"aa")]
     assert list(store.load_aliases()) == [("anon", "ann")]
-    assert store.load_segmentation() == b"new"
+    assert store.load_segmentation() == (8, b"new")
     assert (store.load_state("population"), store.load_state("none")) == (b"p", None)
     run(store, lambda s: asyncio.sleep(0))
 

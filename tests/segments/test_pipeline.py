@@ -268,6 +268,9 @@ def test_misuse_is_refused_with_the_rule():
         pipeline.load_population(b"{}")
     with pytest.raises(IdentityError):
         pipeline.load_alias("ann", "ann")
+    foreign = fit_kmeans(np.eye(3, dtype=np.float32), "abc", 2, previous=None, seed=0)
+    with pytest.raises(SegmentsError, match="fit the segments again"):
+        pipeline.segmentation = foreign
 
 
 def test_far_away_clocks_stay_finite():
