@@ -83,7 +83,10 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         text = value[: MAX_SHOWN + 1].encode("utf-8", "backslashreplace").decode()
     else:
-        text = to_json(value, inf_nan_mode="constants", fallback=repr).decode()
+        try:
+            text = to_json(value, inf_nan_mode="constants", fallback=repr).decode()
+        except ValueError:  # text that has no UTF-8
+            text = f"<{type(value).__name__}>"
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 

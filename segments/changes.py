@@ -2,7 +2,8 @@
 
 The order is what makes a crash between two chunks harmless: ids that were merged away, and the
 links that replace them, are handed out only once every changed profile has been. So a stored link
-implies that the profile behind it was stored with the merge in it.
+implies that the profile behind it was stored with the merge in it; and since links leave all at
+once, that every earlier link was stored too.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ class Changes:
 
     Args:
         profiles: visitor, sequence number covered, and the encoded profile, or None to delete it.
-        aliases: alias and the id that took its place; replaces an older link of the same alias.
+        aliases: alias, the id that took its place, and the sequence number of the event that said
+            so; replaces an older link of the same alias.
         more: whether to ask again.
     """
 
     profiles: list[tuple[str, int, bytes | None]]
-    aliases: list[tuple[str, str]]
+    aliases: list[tuple[str, str, int]]
     more: bool
 
 
@@ -47,7 +49,7 @@ class ChangeLog:
     def __init__(self) -> None:
         self._changed: dict[str, None] = {}  # a dict keeps order: the oldest change leaves first
         self._removed: dict[str, int] = {}
-        self._aliases: dict[str, str] = {}
+        self._aliases: dict[str, tuple[str, int]] = {}
 
     def changed(self, visitor: str) -> None:
         """The visitor's profile is new or other than saved."""
@@ -58,15 +60,15 @@ class ChangeLog:
         self._changed.pop(visitor, None)
         self._removed[visitor] = seq
 
-    def linked(self, alias: str, visitor: str) -> None:
-        """The alias now stands for the visitor."""
-        self._aliases[alias] = visitor
+    def linked(self, alias: str, visitor: str, seq: int) -> None:
+        """The alias now stands for the visitor, by the event `seq`."""
+        self._aliases[alias] = visitor, seq
 
     def take(self, limit: int, saved_form: Callable[[str], tuple[int, bytes]]) -> Changes:
         """At most `limit` changes, which count as saved from now on.
 
         Args:
-            limit: at least 1; bounds profiles and deletions together, and links.
+            limit: at least 1; bounds profiles and deletions together.
             saved_form: sequence number and bytes of a visitor's profile.
 
         Raises:
@@ -78,12 +80,13 @@ class ChangeLog:
         for visitor in list(islice(self._changed, limit)):
             del self._changed[visitor]
             profiles.append((visitor, *saved_form(visitor)))
-        aliases: list[tuple[str, str]] = []
+        aliases: list[tuple[str, str, int]] = []
         if not self._changed:
             leaving = list(islice(self._removed, limit - len(profiles)))
             profiles += [(visitor, self._removed.pop(visitor), None) for visitor in leaving]
-            aliases = [(alias, self._aliases.pop(alias)) for alias in list(self._aliases)[:limit]]
-        return Changes(profiles, aliases, bool(self._changed or self._removed or self._aliases))
+            aliases = [(alias, *link) for alias, link in self._aliases.items()]
+            self._aliases.clear()
+        return Changes(profiles, aliases, bool(self._changed or self._removed))
 
     def put_back(self, changes: Changes) -> None:
         """Takes a chunk back that could not be saved; what changed meanwhile stays as it is."""
@@ -92,5 +95,5 @@ class ChangeLog:
                 self._removed.setdefault(visitor, seq)
             elif visitor not in self._removed:
                 self._changed[visitor] = None
-        for alias, visitor in changes.aliases:
-            self._aliases.setdefault(alias, visitor)
+        for alias, visitor, seq in changes.aliases:
+            self._aliases.setdefault(alias, (visitor, seq))

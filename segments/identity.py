@@ -25,17 +25,19 @@ class Identities:
 
     Attributes:
         links: alias to the id that took its place (which may itself have been given up later).
+        seq: sequence number of the latest event that linked; -1 before the first.
 
     Example:
         >>> identities = Identities()
-        >>> identities.link("anon-1", "ann")
+        >>> identities.link("anon-1", "ann", seq=7)
         >>> identities.resolve("anon-1")
         'ann'
     """
 
-    __slots__ = ("_aliases", "links")
+    __slots__ = ("_aliases", "links", "seq")
 
     def __init__(self) -> None:
+        self.seq = -1
         self.links: dict[str, str] = {}
         self._aliases: dict[str, dict[str, None]] = {}  # the links backwards, in order
 
@@ -51,7 +53,7 @@ class Identities:
 
         Example:
             >>> identities = Identities()
-            >>> identities.link("anon-1", "ann")
+            >>> identities.link("anon-1", "ann", seq=7)
             >>> identities.ids_of("anon-1")
             ('ann', 'anon-1')
         """
@@ -60,20 +62,28 @@ class Identities:
             ids.extend(self._aliases.get(known, ()))
         return tuple(ids)
 
-    def link(self, alias: str, visitor: str) -> None:
+    def link(self, alias: str, visitor: str, seq: int) -> None:
         """Points an alias at the end of the visitor's chain.
 
         Raises:
             IdentityError: if that end is the alias itself.
         """
-        end = self.resolve(visitor)
-        if end == alias:
+        self.restore(alias, self.resolve(visitor), seq)
+
+    def restore(self, alias: str, visitor: str, seq: int) -> None:
+        """Points an alias at an id as it is, whatever became of that since.
+
+        Raises:
+            IdentityError: if that would close a circle.
+        """
+        if self.resolve(visitor) == alias:
             raise IdentityError(f"linking {alias!r} to {visitor!r} would close a circle")
         before = self.links.get(alias)
         if before is not None:
             self._aliases[before].pop(alias, None)
-        self.links[alias] = end
-        self._aliases.setdefault(end, {})[alias] = None
+        self.links[alias] = visitor
+        self._aliases.setdefault(visitor, {})[alias] = None
+        self.seq = max(self.seq, seq)
 
 
 def claimed_alias(event: Event) -> str | None:

@@ -65,11 +65,15 @@ class Pipeline:
 
     def __init__(self, segmentation: Segmentation | None = None) -> None:
         self.segmentation = segmentation
+        self._last_moment: tuple[datetime, Moment] | None = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets every visitor, so that the log can be folded again from its first event."""
         self._profiles: dict[str, bytes] = {}
         self._identities = Identities()
         self._population = Population()
         self._changes = ChangeLog()
-        self._last_moment: tuple[datetime, Moment] | None = None
 
     def __len__(self) -> int:
         return len(self._profiles)
@@ -119,7 +123,9 @@ class Pipeline:
         data = self._profiles.get(visitor)
         covered = data is not None and covered_seq(data) >= seq
         alias = claimed_alias(event)
-        absorbed = self._claim(alias, visitor, seq) if alias is not None else None
+        absorbed = None
+        if alias is not None and seq > self._identities.seq:  # else a stored link knows better
+            absorbed = self._claim(alias, visitor, seq)
         if covered:  # and then it covers what the alias brought, too
             return visitor
         profile = SCHEMA.new_profile() if data is None else decode(data)
@@ -239,13 +245,13 @@ class Pipeline:
         else:
             self._profiles[visitor] = bytes(data)
 
-    def load_alias(self, alias: str, visitor: str) -> None:
+    def load_alias(self, alias: str, visitor: str, seq: int) -> None:
         """Takes back a saved link.
 
         Raises:
             IdentityError: if it would close a circle.
         """
-        self._identities.link(alias, visitor)
+        self._identities.restore(alias, visitor, seq)
         leftover = self._profiles.pop(alias, None)
         if leftover is not None:
             self._changes.removed(alias, covered_seq(leftover))
@@ -278,8 +284,8 @@ class Pipeline:
         links = self._identities.links
         if self.resolve(alias) == visitor:
             return None
-        self._identities.link(alias, visitor)
-        self._changes.linked(alias, links[alias])
+        self._identities.link(alias, visitor, seq)
+        self._changes.linked(alias, links[alias], seq)
         data = self._profiles.pop(alias, None)  # None where the alias was linked before
         if data is not None:
             self._changes.removed(alias, seq)

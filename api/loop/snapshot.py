@@ -107,20 +107,26 @@ class Snapshots:
             self._saved[placement.name] = learned_through
 
     def restore_profiles(self) -> int:
-        """Load saved profiles; returns the place in the log from which events are folded on.
+        """Load saved profiles; damaged ones, or of other features, are folded from the log again.
 
-        Raises:
-            SegmentsError: When a saved profile cannot be read.
+        Returns:
+            The place in the log after which events are to be folded.
         """
+        try:
+            self._load_profiles()
+        except SegmentsError as error:
+            log.warning("profiles_refolded", reason=str(error))
+            self._pipeline.clear()
+        return self._pipeline.population_seq
+
+    def _load_profiles(self) -> None:
         for visitor, data in self._store.load_profiles():
             self._pipeline.load_profile(visitor, data)
-        for alias, visitor in self._store.load_aliases():
-            self._pipeline.load_alias(alias, visitor)
+        for alias, visitor, seq in self._store.load_aliases():
+            self._pipeline.load_alias(alias, visitor, seq)
         population = self._store.load_state(POPULATION)
-        if population is None:
-            return 0
-        self._pipeline.load_population(population)
-        return self._pipeline.population_seq
+        if population is not None:
+            self._pipeline.load_population(population)
 
     def restore_segmentation(self) -> int:
         """Load the newest segmentation; one of other features is left for the next refit.

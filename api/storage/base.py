@@ -197,7 +197,9 @@ class Store(ABC):
 
     @abstractmethod
     def save_profiles(
-        self, profiles: Sequence[tuple[str, int, bytes | None]], aliases: Sequence[tuple[str, str]]
+        self,
+        profiles: Sequence[tuple[str, int, bytes | None]],
+        aliases: Sequence[tuple[str, str, int]],
     ) -> Future[None]:
         """Save or (where data is None) drop profiles, with the aliases, in one transaction."""
 
@@ -206,8 +208,8 @@ class Store(ABC):
         """Every saved profile."""
 
     @abstractmethod
-    def load_aliases(self) -> Iterator[tuple[str, str]]:
-        """Every saved alias."""
+    def load_aliases(self) -> Iterator[tuple[str, str, int]]:
+        """(alias, visitor, seq) of every saved alias."""
 
     @abstractmethod
     def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:

@@ -81,7 +81,11 @@ def snapshots_of_what_is_folded(db: Database) -> None:
             seq INTEGER NOT NULL,
             data BLOB NOT NULL
         )""",
-        "CREATE TABLE aliases (alias TEXT PRIMARY KEY, visitor TEXT NOT NULL)",
+        """CREATE TABLE aliases (
+            alias TEXT PRIMARY KEY,
+            visitor TEXT NOT NULL,
+            seq INTEGER NOT NULL
+        )""",
         """CREATE TABLE models (
             placement TEXT NOT NULL,
             learned_through INTEGER NOT NULL,

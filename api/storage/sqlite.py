@@ -180,7 +180,9 @@ class SQLiteStore(Store):
         return self._one(sql, placement)  # type: ignore[return-value]  # the columns' types
 
     def save_profiles(
-        self, profiles: Sequence[tuple[str, int, bytes | None]], aliases: Sequence[tuple[str, str]]
+        self,
+        profiles: Sequence[tuple[str, int, bytes | None]],
+        aliases: Sequence[tuple[str, str, int]],
     ) -> Future[None]:
         """See `Store`."""
 
@@ -193,7 +195,7 @@ class SQLiteStore(Store):
                 "DELETE FROM profiles WHERE visitor = ?",
                 [(visitor,) for visitor, _, data in profiles if data is None],
             )
-            connection.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?)", aliases)
+            connection.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", aliases)
 
         return self.writer.call(work)
 
@@ -201,9 +203,9 @@ class SQLiteStore(Store):
         """See `Store`."""
         return self._connection.execute("SELECT visitor, data FROM profiles")
 
-    def load_aliases(self) -> Iterator[tuple[str, str]]:
+    def load_aliases(self) -> Iterator[tuple[str, str, int]]:
         """See `Store`."""
-        return self._connection.execute("SELECT alias, visitor FROM aliases")
+        return self._connection.execute("SELECT alias, visitor, seq FROM aliases")
 
     def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
         """See `Store`."""

@@ -6,9 +6,8 @@ The affinity to one category,
 
 has C, the visitor's count of orders with that category, D, of all orders, both fading with a
 half-life of 90 days, and r, the rate of the category over everyone (`segments.population`): eight
-orders' worth of the crowd. On a year of 2,469 real households the category that this puts first
-was in the next basket .3496 of the time, against .3464 for the plain favourite; half-life and
-prior are the best of a grid.
+orders' worth of the crowd. Half-life and prior were chosen on a year of 2,469 real households (the
+Complete Journey) by how often the category that this puts first is in the next basket.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
     async def save(store: Store) -> None:
         for through in range(8):
             await store.save_models([("home", through, b"model %d" % through)], 0)
-        await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann")])
+        await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann", 2)])
         await store.save_profiles([("bob", 3, None), ("ann", 4, b"aa")], [])
         await store.save_segmentation(1, b"old", 0)
         await store.save_segmentation(2, b"new", 8)
@@ -230,7 +230,7 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
     assert store.load_model("home") == (7, b"model 7")
     assert store.load_model("other") is None
     assert list(store.load_profiles()) == [("ann", b"aa")]
-    assert list(store.load_aliases()) == [("anon", "ann")]
+    assert list(store.load_aliases()) == [("anon", "ann", 2)]
     assert store.load_segmentation() == (8, b"new")
     assert (store.load_state("population"), store.load_state("none")) == (b"p", None)
     run(store, lambda s: asyncio.sleep(0))

@@ -13,16 +13,16 @@ def identified(message_id, anonymous, user):
 
 def test_chains_are_followed_to_their_end():
     identities = Identities()
-    identities.link("a", "b")
-    identities.link("b", "c")
+    identities.link("a", "b", 1)
+    identities.link("b", "c", 2)
     assert [identities.resolve(x) for x in "abcd"] == ["c", "c", "c", "d"]
 
 
 def test_a_circle_is_refused():
     identities = Identities()
-    identities.link("a", "b")
+    identities.link("a", "b", 1)
     with pytest.raises(IdentityError, match="circle"):
-        identities.link("b", "a")
+        identities.link("b", "a", 2)
     assert identities.resolve("a") == "b"
 
 

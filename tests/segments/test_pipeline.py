@@ -122,7 +122,7 @@ class Store:
                     self.profiles.pop(visitor, None)
                 else:
                     self.profiles[visitor] = data
-            self.aliases.update(changes.aliases)
+            self.aliases.update((alias, link) for alias, *link in changes.aliases)
             if not changes.more:
                 self.population = pipeline.population_state()
                 self.population_seq = pipeline.population_seq
@@ -132,8 +132,8 @@ class Store:
         pipeline = Pipeline()
         for visitor, data in self.profiles.items():
             pipeline.load_profile(visitor, data)
-        for alias, visitor in self.aliases.items():
-            pipeline.load_alias(alias, visitor)
+        for alias, (visitor, seq) in self.aliases.items():
+            pipeline.load_alias(alias, visitor, seq)
         if self.population is not None:
             pipeline.load_population(self.population)
         return pipeline
@@ -267,7 +267,7 @@ def test_misuse_is_refused_with_the_rule():
     with pytest.raises(ProfileError):
         pipeline.load_population(b"{}")
     with pytest.raises(IdentityError):
-        pipeline.load_alias("ann", "ann")
+        pipeline.load_alias("ann", "ann", 1)
     foreign = fit_kmeans(np.eye(3, dtype=np.float32), "abc", 2, previous=None, seed=0)
     with pytest.raises(SegmentsError, match="fit the segments again"):
         pipeline.segmentation = foreign

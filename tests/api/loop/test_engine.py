@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,32 @@ def test_another_layout_starts_afresh_and_keeps_the_log(tmp_path: Path) -> None:
     assert before > 0
     assert run(settings(tmp_path, context={"hour": "number"}), count) == 0
     assert run(settings(tmp_path), count) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE profiles SET data = x'00'",
+        "UPDATE state SET data = x'00' WHERE key = 'population'",
+        "UPDATE models SET data = x'00'",
+        "UPDATE segmentations SET data = x'00'",
+        "DELETE FROM profiles WHERE visitor < 'v4'; DELETE FROM state; DELETE FROM models",
+    ],
+)
+def test_damaged_snapshots_are_made_again_from_the_log(tmp_path: Path, damage: str) -> None:
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+
+    async def everything(engine: Engine) -> dict[str, Any]:
+        visitors = sorted(engine.pipeline.visitors())
+        vectors = {name: engine.pipeline.describe(name, moment).vector for name in visitors}
+        return {**model_of(engine), **vectors}
+
+    run(settings(tmp_path), lambda engine: live(engine, 0, 40))
+    before = run(settings(tmp_path), everything)
+    connection = sqlite3.connect(tmp_path / "s.db")
+    connection.executescript(damage)
+    connection.close()
+    assert_same(run(settings(tmp_path), everything), before)
 
 
 def test_learning_moves_the_choice(tmp_path: Path) -> None:
