@@ -16,6 +16,7 @@ from api.storage.base import StoreError
 from policy.errors import PolicyError
 
 GRACE_SECONDS = 10
+SWITCH_SECONDS = 0.0005
 
 
 def run(settings: Settings) -> None:
@@ -35,6 +36,8 @@ def run(settings: Settings) -> None:
         raise SystemExit(2) from None
     # A decision's products are too small to share between threads: waiting for them costs more.
     threadpool_limits(1)
+    # After a flush the writer must not wait long for the interpreter: answers wait for it.
+    sys.setswitchinterval(SWITCH_SECONDS)
     # What is loaded by now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
@@ -52,6 +55,7 @@ def run(settings: Settings) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,

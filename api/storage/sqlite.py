@@ -38,6 +38,8 @@ from api.storage.writer import GroupCommitWriter
 SYNCHRONOUS = {"power-loss": "FULL", "crash": "NORMAL"}
 KEPT_MODELS = 5
 BUSY_TIMEOUT_MS = 2000
+CHECKPOINT_PAGES = 4000
+"""16 MB of log before it is folded into the file: pages written often are then copied once."""
 CHECKED_BYTES = 2**30
 """Larger files are not read whole at every start; SQLite still refuses a damaged page it meets."""
 
@@ -271,6 +273,7 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         "PRAGMA foreign_keys = OFF"
     )  # a reward of an unknown decision is refused by name
     connection.execute("PRAGMA cache_size = -65536")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     if path.stat().st_size <= CHECKED_BYTES:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":

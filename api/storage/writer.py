@@ -6,7 +6,6 @@ group commit). It also keeps SQLite at one connection.
 """
 
 import asyncio
-import contextlib
 import queue
 import sqlite3
 import threading
@@ -36,6 +35,9 @@ class _Work(Generic[T]):
 class GroupCommitWriter:
     """Runs writes in order on one thread; a write is done when its group is committed.
 
+    One group is at the disk while the next one gathers on the event loop; the thread is woken once
+    a group, since every wake-up takes the interpreter from the loop.
+
     Args:
         connection: A connection in autocommit mode that no other thread uses from now on.
         loop: The event loop that submits and that results are handed to.
@@ -44,8 +46,12 @@ class GroupCommitWriter:
     def __init__(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
         self._loop = loop
-        self._queue: queue.SimpleQueue[_Work[Any] | None] = queue.SimpleQueue()
+        self._gathering: list[_Work[Any]] = []
+        self._at_disk = False
+        self._hand_over_due = False
         self._closed = False
+        self._drained = asyncio.Event()
+        self._groups: queue.SimpleQueue[list[_Work[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="segue-writer", daemon=True)
         self._thread.start()
 
@@ -70,39 +76,47 @@ class GroupCommitWriter:
 
     async def close(self) -> None:
         """Commit what is queued, then end the thread."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            await asyncio.to_thread(self._thread.join)
+        if self._closed:
+            return
+        self._closed = True
+        if self._gathering or self._at_disk:
+            await self._drained.wait()
+        self._groups.put(None)
+        await asyncio.to_thread(self._thread.join)
 
     def _submit(self, work: _Work[T]) -> asyncio.Future[T]:
         if self._closed:
             work.future.set_exception(StoreUnavailableError("the store is closed"))
-        else:
-            self._queue.put(work)
+            return work.future
+        self._gathering.append(work)
+        if not self._at_disk and not self._hand_over_due:
+            # Not at once: what else this turn of the loop submits shall come along.
+            self._hand_over_due = True
+            self._loop.call_soon(self._hand_over)
         return work.future
 
-    def _run(self) -> None:
-        open_ = True
-        while open_:
-            group, open_ = self._next_group()
-            if group:
-                self._commit(group)
-                with contextlib.suppress(RuntimeError):  # the loop ended before its writes did
-                    self._loop.call_soon_threadsafe(_deliver, group)
+    def _hand_over(self) -> None:
+        self._hand_over_due = False
+        group, self._gathering = self._gathering[:MAX_GROUP], self._gathering[MAX_GROUP:]
+        if group:
+            self._at_disk = True
+            self._groups.put(group)
 
-    def _next_group(self) -> tuple[list[_Work[Any]], bool]:
-        work = self._queue.get()
-        group: list[_Work[Any]] = []
-        while work is not None:
-            group.append(work)
-            if len(group) >= MAX_GROUP:
-                return group, True
+    def _deliver(self, group: list[_Work[Any]]) -> None:
+        self._at_disk = False
+        self._hand_over()
+        for work in group:
+            _finish(work)
+        if self._closed and not self._at_disk:
+            self._drained.set()
+
+    def _run(self) -> None:
+        while (group := self._groups.get()) is not None:
+            self._commit(group)
             try:
-                work = self._queue.get_nowait()
-            except queue.Empty:
-                return group, True
-        return group, False
+                self._loop.call_soon_threadsafe(self._deliver, group)
+            except RuntimeError:  # the loop ended before its writes did
+                return
 
     def _commit(self, group: list[_Work[Any]]) -> None:
         connection = self._connection
@@ -141,13 +155,12 @@ class GroupCommitWriter:
         self._connection.execute("RELEASE work")
 
 
-def _deliver(group: list[_Work[Any]]) -> None:
-    for work in group:
-        if work.error is not None:
-            if not work.future.cancelled():
-                work.future.set_exception(work.error)
-            continue
-        if work.on_commit is not None:
-            work.on_commit(work.result)
+def _finish(work: _Work[Any]) -> None:
+    if work.error is not None:
         if not work.future.cancelled():
-            work.future.set_result(work.result)
+            work.future.set_exception(work.error)
+        return
+    if work.on_commit is not None:
+        work.on_commit(work.result)
+    if not work.future.cancelled():
+        work.future.set_result(work.result)
