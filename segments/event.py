@@ -12,6 +12,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  # read at run time where events are serialised
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
@@ -153,7 +154,13 @@ _texts_of = attrgetter(*_PRODUCT_TEXTS)
 
 
 def _name_rule(name: object) -> str:
-    near = difflib.get_close_matches(str(name)[:MAX_ID_CHARS], sorted(EVENT_NAMES), n=1, cutoff=0.5)
+    return _near_name_rule(str(name)[:MAX_ID_CHARS])
+
+
+@lru_cache(1_024)
+def _near_name_rule(name: str) -> str:
+    """Half a millisecond of looking for a name that is meant; a sender makes one mistake often."""
+    near = difflib.get_close_matches(name, sorted(EVENT_NAMES), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ", such as 'Page Viewed'"
     return f"must be a known event name{hint}"
 

@@ -96,7 +96,7 @@ class Decider:
         except ContextError as error:
             raise BadRequestError(f"context.{error.field}", error.value, error.rule) from None
         except DecisionError as error:
-            raise BadRequestError("actions", "", str(error)) from None
+            raise BadRequestError("actions", len(choices.ids), str(error)) from None
         except Exception:
             log.exception("decision_failed", placement=placement.name)
             choice = _default(placement, POLICY_FAILED)
@@ -177,26 +177,28 @@ class Decider:
 
 
 def _candidates(actions: list[CandidateAction], placement: Placement) -> Choices:
-    try:
-        made = [
-            Action(
-                action.id,
-                action.kind,
-                json.dumps(action.payload),
-                action.category,
-                action.brand,
-                tuple(action.features.items()),
-            )
-            for action in actions
-        ]
-        choices = Choices.of(made, placement.pairs)
-    except CatalogError as error:
-        raise BadRequestError("actions", "", str(error)) from None
-    if len({action.id for action in made}) < len(made):
-        seen: set[str] = set()
-        twice = next(a.id for a in made if a.id in seen or seen.add(a.id))  # type: ignore[func-returns-value]  # marks as seen
-        raise BadRequestError("actions", twice, "is there twice; ids must be unique")
-    return choices
+    made: dict[str, Action] = {}
+    for index, action in enumerate(actions):
+        if action.id in made:
+            raise BadRequestError(f"actions[{index}].id", action.id, "is there twice")
+        try:
+            made[action.id] = _candidate(action)
+            if action.features:
+                placement.pairs.static([made[action.id]])  # refuses undeclared features, by index
+        except CatalogError as error:
+            raise BadRequestError(f"actions[{index}]", action.id, str(error)) from None
+    return Choices.of(list(made.values()), placement.pairs)
+
+
+def _candidate(action: CandidateAction) -> Action:
+    return Action(
+        id=action.id,
+        kind=action.kind,
+        payload=json.dumps(action.payload),
+        category=action.category,
+        brand=action.brand,
+        features=tuple(action.features.items()),
+    )
 
 
 def _default(placement: Placement, reason: str) -> Choice:

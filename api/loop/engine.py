@@ -91,6 +91,11 @@ class Engine:
         await self.store.close()
         log.info("stopped")
 
+    @property
+    def read_through(self) -> int:
+        """Place in the log of the last reward that the learner has read."""
+        return self.learner.read_through if self.learner is not None else 0
+
     def notify_rewards(self) -> None:
         """Rewards came into the log."""
         if self.learner is not None:

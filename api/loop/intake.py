@@ -3,7 +3,6 @@
 Good events of a batch are kept whatever its bad ones are; a bad one is kept too, with the reason.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from api.storage.base import Appended, DeadLetterRow, Store
 from segments.event import Event, EventError
 
 MAX_LETTER_CHARS = 32 * 1024
-PARSED_AT_ONCE = 20
+AT_ONCE = 100
 
 
 class Intake:
@@ -68,12 +67,25 @@ class Intake:
         Returns:
             What became of the good events, and {index, field, value, rule} of each bad one.
         """
+        seqs: list[int | None] = []
+        n_rewards = 0
+        rejected: list[dict[str, Any]] = []
+        for start in range(0, len(messages), AT_ONCE):
+            chunk = messages[start : start + AT_ONCE]
+            appended, faults = await self._chunk(chunk, start, sent_at, body_bytes)
+            seqs += appended.seqs
+            n_rewards += appended.n_rewards
+            rejected += faults
+        return Appended(tuple(seqs), n_rewards), rejected
+
+    async def _chunk(
+        self, messages: Sequence[object], start: int, sent_at: object, body_bytes: int
+    ) -> tuple[Appended, list[dict[str, Any]]]:
+        """A few messages of a batch: decisions come in between one chunk and the next."""
         events: list[Event] = []
         letters: list[DeadLetterRow] = []
         rejected: list[dict[str, Any]] = []
-        for index, message in enumerate(messages):
-            if index % PARSED_AT_ONCE == PARSED_AT_ONCE - 1:
-                await asyncio.sleep(0)  # decisions come in between
+        for index, message in enumerate(messages, start):
             try:
                 events.append(self._parse(message, body_bytes, sent_at=sent_at))
             except EventError as error:

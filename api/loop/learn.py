@@ -91,8 +91,10 @@ class Learner:
         except BatchError:
             for row in usable:
                 self._learn_one(placement, row)
-        if rows:
-            placement.learned_through = rows[-1].seq
+        for row in rows:
+            placement.learned_through = row.seq
+            placement.n_rewarded += bool(row.is_first)
+            placement.reward_sum += row.value
 
     def _learn_one(self, placement: Placement, row: LearningRow) -> None:
         try:

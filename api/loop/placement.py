@@ -67,6 +67,8 @@ class Placement:
         fingerprint: Of parameters and layout: a decision's version names it.
         layout: Number of the logged vectors' layout in the store; set when the store is open.
         learned_through: Place in the log of the last reward that the policy learned.
+        n_rewarded: Decisions rewarded up to there.
+        reward_sum: What they earned.
     """
 
     name: str
@@ -80,6 +82,8 @@ class Placement:
     fingerprint: str = ""
     layout: int = 0
     learned_through: int = 0
+    n_rewarded: int = 0
+    reward_sum: float = 0.0
 
     def __post_init__(self) -> None:
         text = json.dumps([self.parameters, self.names], sort_keys=True, default=list)

@@ -4,6 +4,7 @@ from api.loop.clock import Clock
 from api.loop.errors import BadRequestError, ConflictError, NotFoundError
 from api.schemas.reward import DecisionReward
 from api.storage.base import RewardRow, Store
+from api.storage.ledger import ONLY
 from segments.pipeline import Pipeline
 
 
@@ -36,7 +37,7 @@ class Rewarder:
             BadRequestError: The decision is another visitor's.
             ConflictError: The reward id was used for something else.
         """
-        reward_id = reward.reward_id or f"only:{decision_id}"
+        reward_id = reward.reward_id or f"{ONLY}:{decision_id}"
         row = RewardRow(reward_id, decision_id, reward.value, self._clock.now_us())
         outcome = await self._store.append_reward(row, self._ids_of(reward.visitor))
         if outcome.status == "unknown":

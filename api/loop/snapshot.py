@@ -104,6 +104,8 @@ class Snapshots:
                 log.warning("model_relearned", placement=placement.name, reason=str(error))
                 continue
             placement.learned_through = learned_through
+            placement.n_rewarded = int(str(manifest["n_rewarded"]))
+            placement.reward_sum = float(str(manifest["reward_sum"]))
             self._saved[placement.name] = learned_through
 
     def restore_profiles(self) -> int:
@@ -155,6 +157,8 @@ def _manifest(placement: Placement) -> dict[str, model_file.JSON]:
     return {
         "placement": placement.name,
         "learned_through": placement.learned_through,
+        "n_rewarded": placement.n_rewarded,
+        "reward_sum": placement.reward_sum,
         "parameters": {key: str(value) for key, value in placement.parameters.items()},
         "fingerprint": placement.fingerprint,
         "context_names": list(placement.names["context"]),

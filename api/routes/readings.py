@@ -103,7 +103,7 @@ async def refit(engine: Current) -> RefitResponse:
 @router.get("/v1/policies", dependencies=[needs("read")], tags=["growth"])
 async def policies(engine: Current) -> PoliciesResponse:
     """Each placement's policy: how far it has learned, and what it earned."""
-    totals = await engine.store.reward_totals()
+    last_reward = await engine.store.last_reward()
     return PoliciesResponse(
         policies=[
             PolicyBody(
@@ -112,10 +112,10 @@ async def policies(engine: Current) -> PoliciesResponse:
                 version=placement.version,
                 learned_through=placement.learned_through,
                 n_updates=placement.policy.n_updates,
-                n_decisions=totals.get(placement.name, (0, 0, 0.0))[0],
-                n_rewarded=totals.get(placement.name, (0, 0, 0.0))[1],
-                reward_sum=totals.get(placement.name, (0, 0, 0.0))[2],
+                n_rewarded=placement.n_rewarded,
+                reward_sum=placement.reward_sum,
             )
             for placement in engine.placements.values()
-        ]
+        ],
+        rewards_pending=max(0, last_reward - engine.read_through),
     )

@@ -58,16 +58,16 @@ class PolicyBody(BaseModel):
     kind: str
     version: str
     learned_through: int = Field(description="Place in the log of the last reward learned.")
-    n_updates: int
-    n_decisions: int
+    n_updates: int = Field(description="Rewards learned by the model as it is configured now.")
     n_rewarded: int = Field(description="Decisions with at least one reward.")
-    reward_sum: float
+    reward_sum: float = Field(description="What they earned.")
 
 
 class PoliciesResponse(BaseModel):
     """Every placement's policy."""
 
     policies: list[PolicyBody]
+    rewards_pending: int = Field(description="Rows of the reward log that are not yet learned.")
 
 
 class HealthResponse(BaseModel):

@@ -228,8 +228,8 @@ class Store(ABC):
         """Read one named value."""
 
     @abstractmethod
-    def reward_totals(self) -> Future[dict[str, tuple[int, int, float]]]:
-        """(n_decisions, n_rewarded, reward_sum) of each placement."""
+    def last_reward(self) -> Future[int]:
+        """Place in the log of the last reward; 0 for none."""
 
     @abstractmethod
     def latest_us(self) -> int:

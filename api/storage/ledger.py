@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from api.storage.base import Credit, EventRow, RewardOutcome, RewardRow
 
 EVENT, EXPLICIT, WINDOW = "event", "explicit", "window"
-RESERVED = (f"{EVENT}:", f"{WINDOW}:")
+ONLY = "only"
+RESERVED = (f"{EVENT}:", f"{WINDOW}:", f"{ONLY}:")
+"""How the ids of rewards begin that the service names itself."""
 
 INSERT = """INSERT INTO rewards (reward_id, decision_id, value, is_first, source, received_at_us)
             VALUES (?, ?, ?, ?, ?, ?)"""

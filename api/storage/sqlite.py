@@ -228,15 +228,10 @@ class SQLiteStore(Store):
         row = self._one("SELECT data FROM state WHERE key = ?", key)
         return None if row is None else bytes(row[0])  # type: ignore[call-overload]  # a BLOB
 
-    def reward_totals(self) -> Future[dict[str, tuple[int, int, float]]]:
+    def last_reward(self) -> Future[int]:
         """See `Store`."""
-        sql = """SELECT d.placement, count(DISTINCT d.decision_id), count(DISTINCT r.decision_id),
-                        total(r.value)
-                 FROM decisions d LEFT JOIN rewards r ON r.decision_id = d.decision_id
-                 GROUP BY d.placement"""
-        return self.writer.call(
-            lambda connection: {row[0]: (row[1], row[2], row[3]) for row in connection.execute(sql)}
-        )
+        sql = "SELECT coalesce(max(seq), 0) FROM rewards"
+        return self.writer.call(lambda connection: int(connection.execute(sql).fetchone()[0]))
 
     def latest_us(self) -> int:
         """See `Store`."""

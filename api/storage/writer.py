@@ -124,7 +124,7 @@ class GroupCommitWriter:
             connection.execute("BEGIN IMMEDIATE")
             self._apply(group)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it was: the thread must live, the group is undone
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             for work in group:

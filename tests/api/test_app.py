@@ -77,7 +77,7 @@ def test_a_write_that_fails_is_a_503_to_send_again(
 
 @pytest.mark.parametrize(
     ("method", "path", "broken"),
-    [("POST", "/v1/page", "append_events"), ("GET", "/v1/policies", "reward_totals")],
+    [("POST", "/v1/page", "append_events"), ("GET", "/v1/policies", "last_reward")],
 )
 def test_what_nobody_expected_is_a_500_that_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str, broken: str

@@ -84,7 +84,7 @@ def candidates(n: int) -> list[dict[str, Any]]:
          "actions[0].features.discount", "true"),
         (asked(actions=[{"id": "c", "features": {"discount": float("nan")}}]),
          "actions[0].features.discount", "NaN"),
-        (asked(actions=[{"id": "a"}, {"id": "b"}, {"id": "a"}]), "actions", "a"),
+        (asked(actions=[{"id": "a"}, {"id": "b"}, {"id": "a"}]), "actions[2].id", "a"),
         (asked(actions=candidates(10_001)), "actions", None),
         (asked(excluded="tea"), "excluded", "tea"),
         (asked(timestamp="2026-11-23T08:00:00Z"), "timestamp", None),
@@ -120,7 +120,7 @@ def test_a_candidate_that_cannot_be_offered_is_refused(
     service: httpx.Client, action: dict[str, Any]
 ) -> None:
     body = asked(actions=[{"id": "good"}, action])
-    problem_of(service.post(DECISIONS, content=body), 422, "actions")
+    problem_of(service.post(DECISIONS, content=body), 422, "actions[1]")
 
 
 def test_an_unknown_placement_is_answered_with_the_nearest(service: httpx.Client) -> None:

@@ -244,15 +244,15 @@ def test_a_layout_keeps_its_number(opened: Callable[[], SQLiteStore]) -> None:
     run(store, lambda s: asyncio.sleep(0))
 
 
-def test_totals_count_decisions_and_rewards(opened: Callable[[], SQLiteStore]) -> None:
+def test_the_last_reward_is_known(opened: Callable[[], SQLiteStore]) -> None:
     async def work(store: Store) -> object:
-        for number in range(3):
-            await store.append_decision(decision(number))
-        for reward_id, value in (("r1", 1.0), ("r2", 0.5)):
-            await store.append_reward(RewardRow(reward_id, "d1", value, 0), ())
-        return await store.reward_totals()
+        before = await store.last_reward()
+        await store.append_decision(decision(0))
+        for reward_id in ("r1", "r2"):
+            await store.append_reward(RewardRow(reward_id, "d0", 1.0, 0), ())
+        return before, await store.last_reward()
 
-    assert run(opened(), work) == {"home": (3, 1, 1.5)}
+    assert run(opened(), work) == (0, 2)
 
 
 def test_after_closing_writes_are_refused(opened: Callable[[], SQLiteStore]) -> None:

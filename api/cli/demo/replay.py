@@ -183,10 +183,10 @@ async def learned(client: Client) -> dict[str, Any]:
     """
     start = perf_counter()
     while perf_counter() - start < SETTLE_SECONDS:
-        policies = (await client.call("GET", "/v1/policies"))["policies"]
-        row = next(policy for policy in policies if policy["placement"] == PLACEMENT)
-        if row["n_updates"] == row["n_rewarded"]:
-            return dict(row)
+        state = await client.call("GET", "/v1/policies")
+        if not state["rewards_pending"]:
+            policies = state["policies"]
+            return dict(next(policy for policy in policies if policy["placement"] == PLACEMENT))
         await asyncio.sleep(0.05)
     raise DemoError(f"the learner did not catch up within {SETTLE_SECONDS:.0f} s")
 
