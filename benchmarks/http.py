@@ -21,6 +21,7 @@ from api.cli.demo.server import free_port, running, serve_command
 from benchmarks.http_workload import (
     N_ACTIONS,
     N_FEATURES,
+    make_known,
     make_requests,
     not_logged,
     render_configuration,
@@ -31,6 +32,7 @@ from benchmarks.report import Options, Table, parse_options, publish
 
 N_CONNECTIONS = 32
 PER_SECOND = 1_000
+N_REWARDED = 500
 OURS, PEER = "segue", "no-op FastAPI"
 
 
@@ -102,7 +104,7 @@ def measure_noop(directory: Path, plan: Plan) -> Round:
         sys.executable, "-m", "uvicorn", "benchmarks.noop:app", "--port", str(port),
         "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
     ]  # fmt: skip
-    return _round(drive(command, port, directory / "noop.log", plan))
+    return _round(drive(command, port, directory / "noop.log", plan, known=False))
 
 
 def measure_service(directory: Path, plan: Plan) -> Round:
@@ -110,16 +112,18 @@ def measure_service(directory: Path, plan: Plan) -> Round:
     port = free_port()
     configuration = directory / "segue.toml"
     configuration.write_text(render_configuration(port), encoding="utf-8")
-    loads = drive(serve_command(configuration), port, directory / "segue.log", plan)
+    command = serve_command(configuration)
+    loads = drive(command, port, directory / "segue.log", plan, known=True)
     answers = [json.loads(body) for body in loads.bodies]
     missing = not_logged(directory / "segue.db", [one["decision_id"] for one in answers])
     return _round(loads, n_not_logged=missing, n_defaults=sum(one["default"] for one in answers))
 
 
-def drive(command: Sequence[str], port: int, log: Path, plan: Plan) -> Loads:
+def drive(command: Sequence[str], port: int, log: Path, plan: Plan, *, known: bool) -> Loads:
     """Start a server, warm it up, then load it to saturation and at a fixed rate.
 
-    What is warmed up with is checked like the rest, but not timed.
+    What is warmed up with is checked like the rest, but not timed. With `known`, every visitor has
+    a profile and every action is learned from before the time is taken.
     """
     requests = make_requests(port)
     with contextlib.ExitStack() as stack:
@@ -128,6 +132,9 @@ def drive(command: Sequence[str], port: int, log: Path, plan: Plan) -> Loads:
         stack.enter_context(pinned(1))
         stack.enter_context(without_collector())
         warm_up = run_loop(closed_loop(port, requests, N_CONNECTIONS, plan.seconds / 4))
+        if known:
+            answers = [json.loads(body) for body in warm_up.bodies[:N_REWARDED]]
+            run_loop(make_known(port, [answer["decision_id"] for answer in answers]))
         saturated = run_loop(closed_loop(port, requests, N_CONNECTIONS, plan.seconds))
         paced = run_loop(open_loop(port, requests, N_CONNECTIONS, PER_SECOND, plan.seconds))
     return Loads(warm_up, saturated, paced)

@@ -3,12 +3,14 @@
 Where it stands: plain values for the servers and the load generator.
 """
 
+import asyncio
 import json
 import random
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from api.cli.demo.client import Call, Client
 from api.cli.demo.connection import encode_request
 
 N_FEATURES = 25
@@ -47,6 +49,47 @@ def render_configuration(port: int) -> str:
             f"context = {{ {features} }}",
         )
     )
+
+
+async def make_known(port: int, decisions: Sequence[str]) -> None:
+    """Orders of every visitor, rewards of some decisions, segments: nothing is left unknown.
+
+    Args:
+        port: Of the service.
+        decisions: Ids of decisions that were made before.
+    """
+    numbers = random.Random(1)
+    client = await Client.open("127.0.0.1", port, 8)
+    try:
+        orders = [
+            _order(visitor, order, numbers) for visitor in range(N_VISITORS) for order in "ab"
+        ]
+        for start in range(0, len(orders), 200):
+            await client.call("POST", "/v1/batch", {"batch": orders[start : start + 200]})
+        rewards = [
+            {"decision_id": one, "reward_id": f"r-{one}", "value": numbers.random()}
+            for one in decisions
+        ]
+        await client.call_all([Call("POST", "/v1/rewards", reward) for reward in rewards])
+        await client.call("POST", "/v1/segments/refit")
+        while (await client.call("GET", "/v1/segments"))["fitting"]:  # noqa: ASYNC110  # over HTTP
+            await asyncio.sleep(0.1)
+    finally:
+        client.close()
+
+
+def _order(visitor: int, order: str, numbers: random.Random) -> dict[str, object]:
+    products = [
+        {"product_id": one, "category": one, "price": 5.0, "quantity": 1}
+        for one in numbers.sample([f"action-{number}" for number in range(2 * N_ACTIONS)], 6)
+    ]
+    return {
+        "type": "track",
+        "event": "Order Completed",
+        "userId": f"visitor-{visitor}",
+        "messageId": f"order-{visitor}-{order}",
+        "properties": {"total": 30.0, "products": products},
+    }
 
 
 def not_logged(database: Path, acknowledged: Sequence[str]) -> int:

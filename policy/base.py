@@ -94,7 +94,14 @@ class Policy(ABC):
     def distribution(
         self, context: Floats, candidates: Candidates, rng: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """The probability of each candidate.
+        """The probability of each candidate; see ``decide``."""
+        return self.decide(context, candidates, rng)[0]
+
+    @final
+    def decide(
+        self, context: Floats, candidates: Candidates, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The probability of each candidate, and the reward that the policy expects of it.
 
         Args:
             context: (n_context,).
@@ -102,7 +109,7 @@ class Policy(ABC):
             rng: Used by policies that sample; the others leave it alone.
 
         Returns:
-            Probabilities that sum to 1, (n_actions,).
+            Probabilities that sum to 1, (n_actions,), and ``expected_rewards``, (n_actions,).
 
         Raises:
             DecisionError: No candidates, ids twice, or features of another shape, NaN or infinite.
@@ -110,15 +117,15 @@ class Policy(ABC):
         x, z = self._checked_decision(context, candidates)
         n_actions = len(candidates.ids)
         if n_actions == 1:
-            return np.ones(1)
-        probabilities = self._distribution(x, z, candidates.ids, rng)
+            return np.ones(1), self._expected_rewards(x, z, candidates.ids)
+        probabilities, means = self._decide(x, z, candidates.ids, rng)
         total = np.add.reduce(probabilities)
         # Written so that NaN fails it: a broken distribution must never be drawn from or logged.
         if not abs(total - 1.0) < 1e-9:
             raise PolicyError(f"{self.kind}: probabilities sum to {total}: must sum to 1")
         probabilities *= 1.0 - self.floor
         probabilities += self.floor / n_actions
-        return probabilities
+        return probabilities, means
 
     @final
     def expected_rewards(self, context: Floats, candidates: Candidates) -> npt.NDArray[np.float64]:
@@ -193,14 +200,14 @@ class Policy(ABC):
         self.n_updates = n_updates
 
     @abstractmethod
-    def _distribution(
+    def _decide(
         self,
         x: npt.NDArray[np.float64],
         z: npt.NDArray[np.float64],
         ids: tuple[str, ...],
         rng: np.random.Generator,
-    ) -> npt.NDArray[np.float64]:
-        """A fresh array of probabilities of two or more candidates, before the floor."""
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """A fresh array of probabilities of two or more candidates, before the floor, and means."""
 
     @abstractmethod
     def _expected_rewards(

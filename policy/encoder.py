@@ -236,16 +236,17 @@ class PairEncoder:
         self,
         context: Vector,
         actions: Sequence[Action] | StaticFeatures,
-        category_affinity: Floats,
-        brand_affinity: Floats,
+        category_affinity: Floats | float,
+        brand_affinity: Floats | float,
     ) -> Vector:
         """The features of every pair of this context and an action.
 
         Args:
             context: From ``ContextEncoder.encode``, (n_context,).
             actions: The actions; ``static`` of them saves most of the time.
-            category_affinity: Of the visitor to each action's category, (n_actions,).
-            brand_affinity: Of the visitor to each action's brand, (n_actions,).
+            category_affinity: Of the visitor to each action's category, (n_actions,); a number
+                stands for all.
+            brand_affinity: Of the visitor to each action's brand, likewise.
 
         Returns:
             (n_actions, n_shared).

@@ -6,6 +6,7 @@ one row goes to the log, and the answer waits until that row is durable.
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -159,21 +160,26 @@ class Decider:
         features = placement.pairs.encode(
             context,
             choices.static,
-            pipeline.affinities(visitor, "category", choices.categories, now),
-            pipeline.affinities(visitor, "brand", choices.brands, now),
+            self._affinities(visitor, "category", choices.categories, now),
+            self._affinities(visitor, "brand", choices.brands, now),
         )
         candidates = Candidates(choices.ids, features)
         rng = self._chance.of(decision_id)
-        probabilities = placement.policy.distribution(context, candidates, rng)
+        probabilities, expected = placement.policy.decide(context, candidates, rng)
         return Choice(
             choices,
             draw(probabilities, rng.random()),
             probabilities,
-            placement.policy.expected_rewards(context, candidates),
+            expected,
             described.segment,
             context,
             features,
         )
+
+    def _affinities(
+        self, visitor: str, attribute: str, values: tuple[str, ...] | None, now: datetime
+    ) -> npt.NDArray[np.float64] | float:
+        return 0.0 if values is None else self._pipeline.affinities(visitor, attribute, values, now)
 
 
 def _candidates(actions: list[CandidateAction], placement: Placement) -> Choices:

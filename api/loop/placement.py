@@ -25,15 +25,15 @@ class Choices:
         actions: In the order of the request.
         ids: Their ids.
         ids_json: The same as JSON, for the log.
-        categories: Category of each, "" for none; and so the brands.
+        categories: Category of each, "" for none; None where no action has any. So the brands.
         static: What their pair features hold for every visitor.
     """
 
     actions: tuple[Action, ...]
     ids: tuple[str, ...]
     ids_json: str
-    categories: tuple[str, ...]
-    brands: tuple[str, ...]
+    categories: tuple[str, ...] | None
+    brands: tuple[str, ...] | None
     static: StaticFeatures
 
     @classmethod
@@ -48,14 +48,18 @@ class Choices:
             tuple(actions),
             ids,
             json.dumps(ids),
-            tuple(action.category or "" for action in actions),
-            tuple(action.brand or "" for action in actions),
+            _shown([action.category for action in actions]),
+            _shown([action.brand for action in actions]),
             pairs.static(actions),
         )
 
     def without(self, excluded: frozenset[str], pairs: PairEncoder) -> "Choices":
         """The same without some."""
         return Choices.of([action for action in self.actions if action.id not in excluded], pairs)
+
+
+def _shown(values: list[str | None]) -> tuple[str, ...] | None:
+    return tuple(value or "" for value in values) if any(values) else None
 
 
 @dataclass(slots=True, eq=False)

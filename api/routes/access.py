@@ -9,7 +9,7 @@ from api.loop.engine import Engine
 from api.settings import Scope
 
 
-def engine_of(request: Request) -> Engine:
+async def engine_of(request: Request) -> Engine:
     """The running engine."""
     engine: Engine = request.app.state.engine
     return engine
@@ -18,7 +18,7 @@ def engine_of(request: Request) -> Engine:
 def needs(scope: Scope) -> Any:  # what Depends returns
     """A dependency that refuses requests whose key lacks the scope."""
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:
         authenticator: Authenticator = request.app.state.authenticator
         authenticator.check(request.scope["headers"], scope)
 

@@ -11,12 +11,17 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from api.storage.base import StoreUnavailableError
 
 T = TypeVar("T")
 MAX_GROUP = 1024
+LARGEST_INSERT = 64
+ENOUGH = 64
+"""Works that are worth a flush of their own, however many more are coming."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,8 +40,10 @@ class _Work(Generic[T]):
 class GroupCommitWriter:
     """Runs writes in order on one thread; a write is done when its group is committed.
 
-    One group is at the disk while the next one gathers on the event loop; the thread is woken once
-    a group, since every wake-up takes the interpreter from the loop.
+    A group gathers on the event loop for as long as each turn of the loop brings more, and all the
+    while the one before is at the disk: under load a flush, the dearest part, then serves dozens,
+    and a lone request waits for nobody. The thread is woken once a group, since every wake-up takes
+    the interpreter from the loop.
 
     Args:
         connection: A connection in autocommit mode that no other thread uses from now on.
@@ -48,7 +55,7 @@ class GroupCommitWriter:
         self._loop = loop
         self._gathering: list[_Work[Any]] = []
         self._at_disk = False
-        self._hand_over_due = False
+        self._watching = False
         self._closed = False
         self._drained = asyncio.Event()
         self._groups: queue.SimpleQueue[list[_Work[Any]] | None] = queue.SimpleQueue()
@@ -56,7 +63,12 @@ class GroupCommitWriter:
         self._thread.start()
 
     def append(self, statement: str, row: tuple[Any, ...]) -> asyncio.Future[None]:
-        """Queue one row for an INSERT; consecutive rows of one statement run as one."""
+        """Queue one row; consecutive rows of one statement run together.
+
+        Args:
+            statement: An INSERT that ends in ``VALUES (?, ..., ?)``.
+            row: What the question marks stand for.
+        """
         return self._submit(_Work(self._loop.create_future(), statement=statement, row=row))
 
     def call(
@@ -89,14 +101,20 @@ class GroupCommitWriter:
             work.future.set_exception(StoreUnavailableError("the store is closed"))
             return work.future
         self._gathering.append(work)
-        if not self._at_disk and not self._hand_over_due:
-            # Not at once: what else this turn of the loop submits shall come along.
-            self._hand_over_due = True
-            self._loop.call_soon(self._hand_over)
+        if not self._at_disk and not self._watching:
+            self._watching = True
+            self._loop.call_soon(self._watch, 0)
         return work.future
 
+    def _watch(self, n_before: int) -> None:
+        n_now = len(self._gathering)
+        if n_before < n_now < ENOUGH:
+            self._loop.call_soon(self._watch, n_now)
+        else:
+            self._watching = False
+            self._hand_over()
+
     def _hand_over(self) -> None:
-        self._hand_over_due = False
         group, self._gathering = self._gathering[:MAX_GROUP], self._gathering[MAX_GROUP:]
         if group:
             self._at_disk = True
@@ -104,10 +122,12 @@ class GroupCommitWriter:
 
     def _deliver(self, group: list[_Work[Any]]) -> None:
         self._at_disk = False
-        self._hand_over()
         for work in group:
             _finish(work)
-        if self._closed and not self._at_disk:
+        if self._gathering and not self._watching:
+            self._watching = True
+            self._loop.call_soon(self._watch, 0)
+        if self._closed and not self._gathering:
             self._drained.set()
 
     def _run(self) -> None:
@@ -140,7 +160,7 @@ class GroupCommitWriter:
             elif statement is not None:
                 while end < len(group) and group[end].statement == statement:
                     end += 1
-                self._connection.executemany(statement, [item.row for item in group[start:end]])
+                _insert(self._connection, statement, [item.row for item in group[start:end]])
             start = end
 
     def _call(self, work: _Work[Any], function: Callable[[sqlite3.Connection], Any]) -> None:
@@ -153,6 +173,27 @@ class GroupCommitWriter:
             work.error = error
             self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
+
+
+def _insert(connection: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows in few steps.
+
+    With each step SQLite lets go of the interpreter, and has to wait until the event loop gives it
+    back, which costs more than the row itself.
+    """
+    start = 0
+    while start < len(rows):
+        n_rows = min(LARGEST_INSERT, 1 << (len(rows) - start).bit_length() - 1)
+        values = chain.from_iterable(rows[start : start + n_rows])
+        connection.execute(_inserting(statement, n_rows), tuple(values))
+        start += n_rows
+
+
+@lru_cache(64)
+def _inserting(statement: str, n_rows: int) -> str:
+    """The statement for so many rows; powers of two, so that few different ones are prepared."""
+    head, marks = statement.split(" VALUES ")
+    return f"{head} VALUES {', '.join([marks] * n_rows)}"
 
 
 def _finish(work: _Work[Any]) -> None:

@@ -55,10 +55,11 @@ class EpsilonGreedy(LinearPolicy):
         super().__init__(n_context, n_shared, **options)
         self.epsilon = parameter("epsilon", epsilon, 0.0, 1.0)
 
-    def _distribution(
+    def _decide(
         self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
-    ) -> Array:
-        probabilities = share_of_best(self.model.means(x, z, ids))
+    ) -> tuple[Array, Array]:
+        means = self.model.means(x, z, ids)
+        probabilities = share_of_best(means)
         probabilities *= 1.0 - self.epsilon
         probabilities += self.epsilon / len(ids)
-        return probabilities
+        return probabilities, means

@@ -73,9 +73,9 @@ class LinTS(LinearPolicy):
         if n_samples % 2:
             raise ParameterError(f"n_samples is {n_samples}: must be even, samples come in pairs")
 
-    def _distribution(
+    def _decide(
         self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
-    ) -> Array:
+    ) -> tuple[Array, Array]:
         posterior = self.model.posterior(x, z, ids)
         n_actions, n_shared, n_pairs = len(ids), self.n_shared, self.n_pairs
         root = _root(self.model.shared_covariance)
@@ -88,8 +88,7 @@ class LinTS(LinearPolicy):
         np.add(posterior.means, noise, out=samples[:n_pairs])
         np.subtract(posterior.means, noise, out=samples[n_pairs:])
         wins = np.bincount(samples.argmax(axis=1), minlength=n_actions)
-        probabilities: Array = wins / (2.0 * n_pairs)
-        return probabilities
+        return wins / (2.0 * n_pairs), posterior.means
 
 
 def _root(covariance: Array) -> Array:

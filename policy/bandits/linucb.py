@@ -61,13 +61,13 @@ class LinUCB(LinearPolicy):
         super().__init__(n_context, n_shared, **options)
         self.alpha = parameter("alpha", alpha, 0.0, 1e6)
 
-    def _distribution(
+    def _decide(
         self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
-    ) -> Array:
+    ) -> tuple[Array, Array]:
         posterior = self.model.posterior(x, z, ids)
         width = self.model.shared_variances(posterior.residuals)
         width += posterior.own_variances
         np.sqrt(width, out=width)
         width *= self.alpha
         width += posterior.means
-        return share_of_best(width)
+        return share_of_best(width), posterior.means

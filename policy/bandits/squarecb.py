@@ -63,9 +63,9 @@ class SquareCB(LinearPolicy):
         self.gamma_scale = parameter("gamma_scale", gamma_scale, 0.0, 1e9)
         self.exponent = parameter("exponent", exponent, 0.0, 1.0)
 
-    def _distribution(
+    def _decide(
         self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
-    ) -> Array:
+    ) -> tuple[Array, Array]:
         gamma = self.gamma_scale * self.n_updates**self.exponent
         scores = self.model.means(x, z, ids)
         best = scores.max()
@@ -73,4 +73,4 @@ class SquareCB(LinearPolicy):
         # Ties share what is left: the order of the candidates must not decide.
         left = 1.0 - np.add.reduce(probabilities)
         probabilities += left * share_of_best(scores)
-        return probabilities
+        return probabilities, scores

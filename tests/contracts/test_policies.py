@@ -210,6 +210,19 @@ def test_asking_changes_nothing(name: str) -> None:
 
 
 @every_policy
+def test_a_decision_comes_with_the_expected_rewards(name: str) -> None:
+    policy, rng = trained(name), np.random.default_rng(2)
+    for n_actions in (1, 2, 7):
+        context, candidates = decision(rng, n_actions)
+        probabilities, expected = policy.decide(context, candidates, np.random.default_rng(3))
+        alone = policy.distribution(context, candidates, np.random.default_rng(3))
+        np.testing.assert_array_equal(probabilities, alone)
+        np.testing.assert_allclose(
+            expected, policy.expected_rewards(context, candidates), rtol=1e-12, atol=1e-12
+        )
+
+
+@every_policy
 def test_the_same_seed_repeats_to_the_bit(name: str) -> None:
     def probabilities() -> bytes:
         policy, rng = trained(name), np.random.default_rng(11)

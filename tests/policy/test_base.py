@@ -52,8 +52,8 @@ def test_the_floor_is_mixed_in_exactly() -> None:
 class Broken(LinUCB):
     kind = "broken"
 
-    def _distribution(self, x, z, ids, rng):
-        return np.full(len(ids), np.nan)
+    def _decide(self, x, z, ids, rng):
+        return np.full(len(ids), np.nan), np.zeros(len(ids))
 
 
 def test_a_broken_distribution_never_gets_out() -> None:
