@@ -136,6 +136,13 @@ class ContextEncoder:
             encoded[1 + self._n_profile + segment_slot] = 1.0
         for name, value in values.items():
             position = self._positions.get(name)
+            if (
+                type(value) is float
+                and type(position) is int
+                and -LARGEST_FEATURE <= value <= LARGEST_FEATURE
+            ):  # nearly always: without a call
+                encoded[position] = value
+                continue
             if position is None:
                 hint = suggestion(str(name), self._positions)
                 raise ContextError(name, value, f"no such field; {hint}")

@@ -16,13 +16,13 @@ import numpy as np
 from segments.changes import ChangeLog, Changes
 from segments.context import Context
 from segments.errors import SegmentsError
-from segments.features.affinity import PRIOR_ORDERS
 from segments.features.base import Moment, moment, observation
 from segments.features.schema import SCHEMA
-from segments.hashing import hash64, value_hashes
+from segments.hashing import hash64
 from segments.identity import Identities, claimed_alias
+from segments.look import Look
 from segments.population import ATTRIBUTES, Population
-from segments.profile import Profile, check, covered_seq, decode, decode_tally, encode
+from segments.profile import Profile, check, covered_seq, decode, encode
 from segments.summary import ProfileSummary, summarize
 
 if TYPE_CHECKING:
@@ -139,6 +139,15 @@ class Pipeline:
         self._changes.changed(visitor)
         return visitor
 
+    def look(self, visitor: str, now: datetime) -> Look:
+        """The visitor at a moment, for who wants several readings at once.
+
+        Raises:
+            SegmentsError: if `now` carries no timezone.
+        """
+        visitor, at = self.resolve(visitor), self._moment(now)
+        return Look(visitor, self._profile(visitor), self._population, self.segmentation, at)
+
     def describe(self, visitor: str, now: datetime) -> Context:
         """The visitor's context; an unknown one gets that of a visitor of no events.
 
@@ -149,14 +158,7 @@ class Pipeline:
         Raises:
             SegmentsError: if `now` carries no timezone.
         """
-        visitor = self.resolve(visitor)
-        profile = self._profile(visitor)
-        at = self._moment(now)
-        vector = np.array(SCHEMA.read(profile or SCHEMA.new_profile(), at), np.float32)
-        segment = None
-        if profile is not None and (segmentation := self.segmentation) is not None:
-            segment = segmentation.assign(vector)
-        return Context(visitor, profile is not None, vector, segment)
+        return self.look(visitor, now).context()
 
     def affinities(
         self, visitor: str, attribute: str, values: Sequence[str], now: datetime
@@ -175,21 +177,7 @@ class Pipeline:
         Raises:
             SegmentsError: if the attribute is another.
         """
-        if attribute not in ATTRIBUTES:
-            raise SegmentsError(f"attribute must be one of {ATTRIBUTES}, got {attribute!r}")
-        values, at = tuple(values), self._moment(now)
-        rates = self._population.rates(attribute, values, at.long)
-        data = self._profiles.get(self.resolve(visitor))
-        if data is None:
-            return np.array(rates)
-        orders, tally = decode_tally(data, _ORDERS_90D, attribute)
-        fade, get = at.long, tally.as_dict().get
-        scale = 1.0 / (max(orders, 0.0) * fade + PRIOR_ORDERS)
-        drawn = [
-            (get(key, 0.0) * fade + PRIOR_ORDERS * rate) * scale
-            for key, rate in zip(value_hashes(values), rates, strict=True)
-        ]
-        return np.array(drawn).clip(max=1.0)
+        return self.look(visitor, now).affinities(attribute, tuple(values))
 
     def matrix(
         self, now: datetime, limit: int | None = None
@@ -301,9 +289,6 @@ class Pipeline:
         at = moment(now.timestamp())
         self._last_moment = (now, at)
         return at
-
-
-_ORDERS_90D = SCHEMA.index["orders_90d"]
 
 
 def _repeat_ids(event: Event) -> tuple[int, ...]:

@@ -114,22 +114,6 @@ def decode(data: bytes) -> Profile:
     return profile
 
 
-def decode_tally(data: bytes, column: int, attribute: str) -> tuple[float, Tally]:
-    """One column and one tally of `decode(data)`, without the rest: half the time.
-
-    Args:
-        data: as for `decode`.
-        column: which column.
-        attribute: "category" or "brand".
-    """
-    _, n_categories, n_brands, _, n_columns, n_rows, _, _, _ = _HEADER.unpack_from(data)
-    (value,) = _COLUMN.unpack_from(data, _START + 8 * column)
-    categories_at = _START + 8 * (n_columns + n_rows)
-    if attribute == "category":
-        return value, _tally(data, categories_at, n_categories)
-    return value, _tally(data, categories_at + 16 * n_categories, n_brands)
-
-
 def covered_seq(data: bytes) -> int:
     """The sequence number that encoded bytes cover, without unpacking the rest."""
     return int(_HEADER.unpack_from(data)[-1])

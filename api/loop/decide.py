@@ -6,7 +6,6 @@ one row goes to the log, and the answer waits until that row is durable.
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -151,17 +150,17 @@ class Decider:
     ) -> Choice:
         if not choices.ids:
             return _default(placement, NO_ELIGIBLE)
-        now = from_us(now_us)
-        pipeline = self._pipeline
-        described = pipeline.describe(visitor, now)
-        segmentation = pipeline.segmentation
+        look = self._pipeline.look(visitor, from_us(now_us))
+        described = look.context()
+        segmentation = self._pipeline.segmentation
         slot = segmentation.slot(described.segment) if segmentation and described.segment else None
         context = placement.contexts.encode(described.vector, slot, request.context)
+        categories, brands = choices.categories, choices.brands
         features = placement.pairs.encode(
             context,
             choices.static,
-            self._affinities(visitor, "category", choices.categories, now),
-            self._affinities(visitor, "brand", choices.brands, now),
+            0.0 if categories is None else look.affinities("category", categories),
+            0.0 if brands is None else look.affinities("brand", brands),
         )
         candidates = Candidates(choices.ids, features)
         rng = self._chance.of(decision_id)
@@ -175,11 +174,6 @@ class Decider:
             context,
             features,
         )
-
-    def _affinities(
-        self, visitor: str, attribute: str, values: tuple[str, ...] | None, now: datetime
-    ) -> npt.NDArray[np.float64] | float:
-        return 0.0 if values is None else self._pipeline.affinities(visitor, attribute, values, now)
 
 
 def _candidates(actions: list[CandidateAction], placement: Placement) -> Choices:

@@ -140,13 +140,27 @@ class HybridLinearModel:
         own = np.dot(products[:, split:], x)
         return Posterior(means, residuals, np.maximum(own, 0.0, out=own))
 
-    def shared_variances(self, residuals: Array) -> Array:
-        """vᵀP₀v of each candidate, (n_actions,), at least 0."""
-        products = np.dot(residuals, self._shared[1:])
-        products *= residuals
-        variances: Array = np.add.reduce(products, axis=1)
-        np.maximum(variances, 0.0, out=variances)
-        return variances
+    def means_and_variances(self, x: Array, z: Array, ids: tuple[str, ...]) -> tuple[Array, Array]:
+        """Expected reward of each candidate, and vᵀP₀v + xᵀP_a x, in the fewest products.
+
+        Args:
+            x: (n_context,).
+            z: (n_actions, n_shared).
+            ids: (n_actions,).
+
+        Returns:
+            Both (n_actions,), the second at least 0.
+        """
+        split = 1 + self.n_shared
+        products = self.blocks.products(x, ids, self.blocks.block_shape[0])
+        residuals = z - products[:, 1:split]
+        mapped = np.dot(residuals, self._shared.T)  # v·β, then vᵀP₀
+        means: Array = mapped[:, 0] + products[:, 0]
+        spread = mapped[:, 1:]
+        spread *= residuals
+        variances: Array = np.add.reduce(spread, axis=1)
+        variances += np.dot(products[:, split:], x)
+        return means, np.maximum(variances, 0.0, out=variances)
 
     def learn(self, slot: int, x: Array, z: Array, reward: float) -> None:
         """One row (x, z, r) of the action in ``slot``.

@@ -126,7 +126,10 @@ def share_of_best(scores: Array) -> Array:
         >>> share_of_best(np.array([1.0, 3.0, 3.0, 2.0]))
         array([0. , 0.5, 0.5, 0. ])
     """
-    best = float(scores.max())
-    probabilities = (scores >= best - TIE * (1.0 + abs(best))).astype(np.float64)
-    probabilities /= np.add.reduce(probabilities)
+    best = float(np.maximum.reduce(scores))
+    tied = scores >= best - TIE * (1.0 + abs(best))
+    n_tied = np.count_nonzero(tied)
+    probabilities = tied.astype(np.float64)
+    if n_tied != 1:
+        probabilities /= n_tied
     return probabilities

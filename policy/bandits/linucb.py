@@ -64,10 +64,8 @@ class LinUCB(LinearPolicy):
     def _decide(
         self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
     ) -> tuple[Array, Array]:
-        posterior = self.model.posterior(x, z, ids)
-        width = self.model.shared_variances(posterior.residuals)
-        width += posterior.own_variances
+        means, width = self.model.means_and_variances(x, z, ids)
         np.sqrt(width, out=width)
         width *= self.alpha
-        width += posterior.means
-        return share_of_best(width), posterior.means
+        width += means
+        return share_of_best(width), means

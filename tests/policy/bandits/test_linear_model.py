@@ -70,11 +70,12 @@ def test_it_equals_a_direct_solution(n: int, corrected: float) -> None:
     for _ in range(5):
         x, z = rng.normal(size=D), rng.normal(size=(N_ACTIONS, K))
         posterior = model.posterior(x, z, IDS)
-        variances = model.shared_variances(posterior.residuals) + posterior.own_variances
+        means, variances = model.means_and_variances(x, z, IDS)
         rows = [full.row(a, x, z[a]) for a in range(N_ACTIONS)]
         np.testing.assert_allclose(posterior.means, [r @ weights for r in rows], atol=1e-8)
         np.testing.assert_allclose(variances, [r @ covariance @ r for r in rows], atol=1e-8)
         np.testing.assert_allclose(model.means(x, z, IDS), posterior.means, atol=1e-12)
+        np.testing.assert_allclose(means, posterior.means, atol=1e-12)
 
 
 def test_covariances_stay_symmetric_to_the_bit() -> None:
@@ -101,7 +102,7 @@ def test_features_of_any_accepted_size_keep_it_finite(seed: int, digits: int, pr
         row = direction * sizes if i % 2 else np.sign(direction) * 10.0**digits
         model.learn(slots[i % N_ACTIONS], row[:D], row[D:], float(rng.choice([-1e9, 0.0, 1e9])))
     posterior = model.posterior(row[:D], np.tile(row[D:], (N_ACTIONS, 1)), IDS)
-    variances = model.shared_variances(posterior.residuals) + posterior.own_variances
+    _, variances = model.means_and_variances(row[:D], np.tile(row[D:], (N_ACTIONS, 1)), IDS)
     assert np.isfinite(posterior.means).all()
     assert np.isfinite(variances).all()
     assert variances.min() >= 0.0
