@@ -8,7 +8,7 @@ parser, answered. FastAPI still documents them (`api.routes`), and serves everyt
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import ValidationError
@@ -44,8 +44,7 @@ class HotRoute:
     status: int = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A finished answer."""
 
     status: int
@@ -78,9 +77,7 @@ class HotPath:
         self._templates = [_template(route) for path, route in routes.items() if "{" in path]
         self._authenticator = authenticator
         self._max_body_bytes = max_body_bytes
-        self._observe = {r.path: metrics.latency.labels(r.path).observe for r in routes.values()}
-        self._requests = metrics.requests
-        self._counters: dict[tuple[str, int], Callable[[], None]] = {}
+        self._count = metrics.answers.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -111,17 +108,9 @@ class HotPath:
         except Exception as error:
             problem = to_problem(error)
             answer = Answer(problem.status, problem.body(), MEDIA_TYPE, problem.headers)
-        if started is not None:
-            self._observe[route.path](time.perf_counter() - started)
-        self._count(route.path, answer.status)
+        seconds = None if started is None else time.perf_counter() - started
+        self._count(route.path, answer.status, seconds)
         return answer
-
-    def _count(self, path: str, status: int) -> None:
-        counter = self._counters.get((path, status))
-        if counter is None:
-            counter = self._requests.labels(path, status).inc
-            self._counters[path, status] = counter
-        counter()
 
     def _find(self, scope: Scope) -> tuple[HotRoute, Mapping[str, str]] | None:
         if scope["method"] != "POST":

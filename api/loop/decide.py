@@ -6,6 +6,7 @@ one row goes to the log, and the answer waits until that row is durable.
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -220,24 +221,30 @@ def _row(
     action = choice.choices.actions[choice.chosen]
     context, features = choice.context, choice.features
     return DecisionRow(
-        decision_id=decision_id,
-        visitor=visitor,
-        placement=placement.name,
-        decided_at_us=now_us,
-        closes_at_us=now_us + placement.window_us,
-        policy_version=version,
-        layout=None if context is None else placement.layout,
-        segment=choice.segment,
-        action_id=action.id,
-        match_value=placement.matched(action),
-        chosen=choice.chosen,
-        probability=float(choice.probabilities[choice.chosen]),
-        reason=choice.reason,
-        candidates=choice.choices.ids_json,
-        probabilities=choice.probabilities.tobytes(),
-        context=None if context is None else context.tobytes(),
-        features=None if features is None else features.tobytes(),
+        decision_id,
+        visitor,
+        placement.name,
+        now_us,
+        now_us + placement.window_us,
+        version,
+        None if context is None else placement.layout,
+        choice.segment,
+        action.id,
+        placement.matched(action),
+        choice.chosen,
+        float(choice.probabilities[choice.chosen]),
+        choice.reason,
+        choice.choices.ids_json,
+        choice.probabilities.tobytes(),
+        None if context is None else context.tobytes(),
+        None if features is None else features.tobytes(),
     )
+
+
+@lru_cache(4096)
+def _parsed(payload: str) -> Any:
+    """A payload as it is answered; nobody changes it."""
+    return json.loads(payload)
 
 
 def _answer(
@@ -252,7 +259,7 @@ def _answer(
     ranking += [{"id": name, "probability": 0.0} for name in excluded if name != action.id]
     return {
         "decision_id": decision_id,
-        "action": {"id": action.id, "kind": action.kind, "payload": json.loads(action.payload)},
+        "action": {"id": action.id, "kind": action.kind, "payload": _parsed(action.payload)},
         "probability": probabilities[choice.chosen],
         "ranking": ranking,
         "segment": choice.segment,
