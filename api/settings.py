@@ -100,7 +100,7 @@ class EventSettings(_Section):
 class SegmentSettings(_Section):
     """`[segments]`: how visitors are grouped."""
 
-    n_segments: int = Field(6, ge=2, le=16, description="Number of segments.")
+    n_segments: int = Field(6, ge=2, le=8, description="Number of segments.")
     min_visitors: int = Field(50, ge=2, description="Visitors needed before the first fit.")
     max_fit_visitors: int = Field(
         100_000, ge=10, description="Visitors that a fit looks at, at most."

@@ -71,7 +71,7 @@ def fit_kmeans(
     Args:
         vectors: one visitor a row, finite, shape (n_visitors, n_features).
         feature_names: of the columns.
-        n_segments: 1 to 16; fewer are made if visitors differ in fewer ways.
+        n_segments: 1 to 8; fewer are made if visitors differ in fewer ways.
         previous: the segmentation in use, or None for a first fit. One of other features is
             treated as none, except that its names are not given out again.
         seed: of the random starts and of ties; the same input gives the same segments.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "segmentation"
 SCHEMA_VERSION: Final = 1
-N_SLOTS: Final = 16
+N_SLOTS: Final = 8
 """Segments at most, and places in a one-hot encoding of them."""
 
 Change = Literal["kept", "split", "merged", "born", "died"]
@@ -32,7 +32,7 @@ class Segment:
 
     Args:
         id: "s1", "s2"...: survives refits, is never given to another group.
-        slot: 0 to 15, unique among the living segments; freed when the segment dies.
+        slot: 0 to 7, unique among the living segments; freed when the segment dies.
         size: visitors in it at the fit.
         share: of all visitors, 0 to 1.
         description: in words.
@@ -129,7 +129,7 @@ class Segmentation:
         return np.asarray(scores.argmin(axis=1), np.intp)
 
     def slot(self, segment_id: str) -> int:
-        """The segment's place in a one-hot encoding, 0 to 15.
+        """The segment's place in a one-hot encoding, 0 to 7.
 
         Raises:
             SegmentationError: if no living segment has this id.

@@ -51,5 +51,5 @@ def test_a_new_name_prefers_a_slot_that_nobody_just_left():
 
 
 def test_with_no_slot_left_a_free_one_is_used_again():
-    named = names(list(range(16)) * 10, [x % 15 for x in range(16)] * 10, 16)
-    assert len(set(named.slots)) == 15
+    named = names(list(range(8)) * 10, [x % 7 for x in range(8)] * 10, 8)
+    assert len(set(named.slots)) == 7

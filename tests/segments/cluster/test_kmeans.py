@@ -115,8 +115,8 @@ def test_too_few_or_too_similar_visitors_make_fewer_segments(vectors, n_segments
         (np.empty((0, 4), np.float32), 3, "no visitors"),
         (np.full((5, 4), np.nan, np.float32), 3, "orders, revenue_cents, recency_days, known"),
         (np.ones((5, 3), np.float32), 3, "shape"),
-        (np.ones((5, 4), np.float32), 0, "1 to 16"),
-        (np.ones((5, 4), np.float32), 17, "1 to 16"),
+        (np.ones((5, 4), np.float32), 0, "1 to 8"),
+        (np.ones((5, 4), np.float32), 9, "1 to 8"),
     ],
 )
 def test_what_cannot_be_clustered_is_refused_by_name(vectors, n_segments, message):
