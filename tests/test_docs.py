@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from api.app import create_app
 from api.cli.main import app as cli
+from api.configuration import parse_settings
 from api.settings import (
     ActionSettings,
     EventSettings,
@@ -28,7 +29,6 @@ from api.settings import (
     RewardSettings,
     SegmentSettings,
     ServiceSettings,
-    parse_settings,
 )
 from policy.bandits.build import POLICY_KINDS, policy_parameters
 from segments.event import EVENT_NAMES

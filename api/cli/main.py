@@ -10,8 +10,9 @@ from rich.markup import escape
 
 from api.auth import key_hash, new_key
 from api.cli.demo.command import demo
+from api.configuration import load_settings
 from api.loop.placement import build_placements
-from api.settings import Scope, Settings, SettingsError, load_settings
+from api.settings import Scope, Settings, SettingsError
 from policy.errors import PolicyError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from api.app import create_app
+from api.configuration import parse_settings
 from api.hot import HotPath, to_problem
 from api.loop.engine import Engine
 from api.loop.errors import BadRequestError, ConflictError, NotFoundError
 from api.problems import shown
-from api.settings import parse_settings
 from api.storage.base import StoreUnavailableError
 from segments.event import EventError
 from tests.api.service import configuration, problem_of

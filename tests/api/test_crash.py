@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api.configuration import load_settings
 from api.loop.engine import Engine
-from api.settings import load_settings
 
 N_KILLS = 6
 N_CLIENTS = 3

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from api.settings import Settings, SettingsError, load_settings, parse_settings
+from api.configuration import load_settings, parse_settings
+from api.settings import Settings, SettingsError
 from tests.api.service import configuration, placement, write_configuration
 
 HASH = "a" * 64

@@ -2,8 +2,8 @@ import json
 import sqlite3
 from pathlib import Path
 
+from api.configuration import load_settings
 from api.schemas.decision import DecisionRequest
-from api.settings import load_settings
 from benchmarks.http import Plan, measure_service
 from benchmarks.http_workload import N_ACTIONS, make_requests, not_logged, render_configuration
 

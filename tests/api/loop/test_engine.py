@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api.configuration import parse_settings
 from api.loop.chance import Chance
 from api.loop.engine import Engine
 from api.loop.learn import Learner
 from api.loop.placement import build_placements
 from api.schemas.decision import DecisionRequest
 from api.schemas.reward import DecisionReward
-from api.settings import Settings, parse_settings
+from api.settings import Settings
 from api.storage.base import LearningRow
 from policy.base import Candidates, draw
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api.configuration import parse_settings
 from api.loop.engine import Engine
 from api.schemas.decision import DecisionRequest
-from api.settings import SegmentSettings, parse_settings
+from api.settings import SegmentSettings
 from api.worker.fit import fit, pack_task, unpack_result
 from policy.errors import ModelFileError
 from segments.errors import SegmentsError

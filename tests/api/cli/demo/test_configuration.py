@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from api.cli.demo.configuration import PLACEMENT, render_configuration
-from api.settings import load_settings
+from api.configuration import load_settings
 
 
 def test_the_written_configuration_is_one_that_the_service_starts_with(tmp_path: Path) -> None:
