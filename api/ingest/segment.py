@@ -32,6 +32,8 @@ _CHANNEL_OF_NAME = {
     "Email": "email", "Unsubscribed": "email", "Application": "app", "Push": "app",
     "Screen": "app", "Zone": "in-store",
 }  # fmt: skip
+_MONEY = ("total", "revenue", "shipping", "tax", "discount")
+_TEXTS = ("order_id", "currency", "coupon", "query")
 _WIRE_NAMES = {
     "name": "event", "visitor": "userId", "user_id": "userId", "anonymous_id": "anonymousId",
     "previous_id": "previousId", "message_id": "messageId", "products": "properties.products",
@@ -76,40 +78,44 @@ def parse_message(
     properties = _mapping("properties", fields.get("properties"))
     context = _mapping("context", fields.get("context"))
     name = NAMES[kind] if kind in NAMES else _required_text(fields, "event")
-    user_id, anonymous_id = _text(fields, "userId"), _text(fields, "anonymousId")
-    if user_id is None and anonymous_id is None:
-        raise EventError(
-            "userId", None, "userId or anonymousId is needed to know whose event it is"
-        )
-    if kind == "alias":
-        _required_text(fields, "previousId")
     try:
         return Event(
             message_id=_text(fields, "messageId") or f"made-{uuid4().hex}",
             name=name,
-            visitor=user_id if user_id is not None else anonymous_id or "",
             timestamp=_timestamp(fields, received_at, sent_at, trusts_clocks),
-            anonymous_id=anonymous_id,
-            user_id=user_id,
-            previous_id=_text(fields, "previousId"),
             channel=_channel(name, context),
-            order_id=_text(properties, "order_id", "properties."),
-            total_cents=_cents(properties, "total", "properties."),
-            revenue_cents=_cents(properties, "revenue", "properties."),
-            shipping_cents=_cents(properties, "shipping", "properties."),
-            tax_cents=_cents(properties, "tax", "properties."),
-            discount_cents=_cents(properties, "discount", "properties."),
-            currency=_text(properties, "currency", "properties."),
-            coupon=_text(properties, "coupon", "properties."),
-            query=_text(properties, "query", "properties."),
-            products=_products(name, properties),
             consent=_consent(context),
+            products=_products(name, properties),
+            **_ids(fields, kind),
+            **_order(properties),
         )
     except EventError as error:
         head, dot, rest = error.field.partition("[")
         named = EventError(_WIRE_NAMES.get(head, head) + dot + rest, None, error.rule)
         named.value = error.value  # shown already
         raise named from None
+
+
+def _ids(fields: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    user_id, anonymous_id = _text(fields, "userId"), _text(fields, "anonymousId")
+    if user_id is None and anonymous_id is None:
+        rule = "userId or anonymousId is needed to know whose event it is"
+        raise EventError("userId", None, rule)
+    previous_id = _text(fields, "previousId")
+    if kind == "alias" and previous_id is None:
+        raise EventError("previousId", None, "is needed")
+    return {
+        "visitor": user_id if user_id is not None else anonymous_id,
+        "user_id": user_id,
+        "anonymous_id": anonymous_id,
+        "previous_id": previous_id,
+    }
+
+
+def _order(properties: Mapping[str, Any]) -> dict[str, Any]:
+    money = {f"{name}_cents": _cents(properties, name, "properties.") for name in _MONEY}
+    texts = {name: _text(properties, name, "properties.") for name in _TEXTS}
+    return money | texts
 
 
 def _kind(fields: Mapping[str, Any], kind: str | None) -> str:
