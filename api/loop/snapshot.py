@@ -21,6 +21,9 @@ from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
 
+VERSIONS: Mapping[str, model_file.JSON] = {
+    name: importlib.metadata.version(name) for name in ("numpy", "segue")
+}
 PROFILES_AT_ONCE = 200
 POPULATION = "population"
 
@@ -163,8 +166,7 @@ def _manifest(placement: Placement) -> dict[str, model_file.JSON]:
         "fingerprint": placement.fingerprint,
         "context_names": list(placement.names["context"]),
         "feature_names": list(placement.names["features"]),
-        "numpy": importlib.metadata.version("numpy"),
-        "segue": importlib.metadata.version("segue"),
+        **VERSIONS,
     }
 
 
