@@ -157,7 +157,7 @@ def to_problem(error: Exception) -> Problem:
         return of_event(error)
     if isinstance(error, StoreUnavailableError):
         log.error("store_unavailable", error=str(error))
-        detail = "the log cannot be written at the moment; nothing was kept, send it again"
+        detail = "the log cannot be written now and not all was kept: send it again, same ids"
         return Problem(503, "store-unavailable", detail, headers={"retry-after": "1"})
     log.exception("request_failed", exc_info=error)
     return Problem(500, "internal", "the service failed; the log of the service says why")

@@ -127,4 +127,6 @@ def _fault(item: ErrorDetails) -> FieldFault:
     if item["type"] == "missing":  # pydantic's input is then all that was sent
         return FieldFault(field=field, value="", rule="is needed")
     rule = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        rule = "there is no such field; see /openapi.json"
     return FieldFault(field=field, value=shown(item.get("input")), rule=rule)

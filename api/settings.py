@@ -241,7 +241,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        faults = [*self._repeated_names(), *self._unknown_actions(), *self._open_to_all()]
+        faults = [
+            *self._repeated_names(),
+            *self._unknown_actions(),
+            *self._unearnable(),
+            *self._open_to_all(),
+        ]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -263,6 +268,17 @@ class Settings(BaseSettings):
                 if name not in known:
                     rule = f"is not in [[actions]]{nearest(name, known)}"
                     yield f"placements[{i}].actions[{j}] is {name!r}: {rule}"
+
+    def _unearnable(self) -> Iterator[str]:
+        actions = {action.id: action for action in self.actions}
+        for i, placement in enumerate(self.placements):
+            match = placement.reward.match
+            if match not in ("category", "brand"):
+                continue
+            for name in placement.actions:
+                if name in actions and getattr(actions[name], match) is None:
+                    rule = f"action {name!r} has no {match}, so no order could ever reward it"
+                    yield f"placements[{i}].reward.match is {match!r}: {rule}"
 
     def _open_to_all(self) -> Iterator[str]:
         if not self.keys and self.service.host not in LOOPBACK:

@@ -51,6 +51,11 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
         placements = build_placements(settings)
     except PolicyError as error:
         _fail(f"{config}: {error}")
+    service = settings.service
+    typer.echo(
+        f"listens on {service.host}:{service.port}, stores in {service.database} "
+        f"({service.durability}), {service.clock} clock"
+    )
     for placement in placements.values():
         console.print(
             f"placement [bold]{escape(placement.name)}[/]: {len(placement.choices.ids)} actions, "

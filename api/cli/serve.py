@@ -1,10 +1,13 @@
 """Run the service in this process, until it is asked to stop."""
 
+import contextlib
 import gc
+import io
 import logging
 import signal
 import socket
 import sys
+from typing import NoReturn, TextIO, cast
 
 import structlog
 import uvicorn
@@ -29,11 +32,16 @@ def run(settings: Settings) -> None:
         SystemExit: 2 when the service cannot start, with the reason.
     """
     _log_as_json()
+    host, port = settings.service.host, settings.service.port
     try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
         app = create_app(settings)
+    except OSError as error:
+        _give_up(f"{host}:{port} cannot be used: {error.strerror}; see service.port, or use --port")
     except (StoreError, PolicyError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from None
+        _give_up(str(error))
     # A decision's products are too small to share between threads: waiting for them costs more.
     threadpool_limits(1)
     # After a flush the writer must not wait long for the interpreter: answers wait for it.
@@ -46,8 +54,6 @@ def run(settings: Settings) -> None:
         signal.signal(asked, lambda *_: None)
     config = uvicorn.Config(
         app,
-        host=settings.service.host,
-        port=settings.service.port,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -60,19 +66,46 @@ def run(settings: Settings) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    Server(config).run()
+    Server(config).run(sockets=[listener])
+
+
+def _give_up(reason: str) -> NoReturn:
+    sys.stderr.write(f"{reason}\n")
+    raise SystemExit(2)
 
 
 class Server(uvicorn.Server):
     """uvicorn's server, which says where it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the port; with `service.port = 0` only now it is known."""
+        """Take connections; with `service.port = 0` the port is known only now."""
         await super().startup(sockets)
         for server in getattr(self, "servers", []):
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
                 structlog.get_logger().info("listening", host=host, port=port)
+
+
+class Unfailing(io.TextIOBase):
+    """A file for logs: one that cannot be written must not stop what wanted to log.
+
+    Args:
+        file: Where the lines go, as long as it takes them.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write, or let it be."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or let it be."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
 
 
 def _log_as_json() -> None:
@@ -84,6 +117,6 @@ def _log_as_json() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )

@@ -31,23 +31,37 @@ class Clock(ABC):
     def advance(self, us: int) -> None:
         """Hear of a time that a request named."""
 
+    def wall_us(self) -> int:
+        """What the machine says, also when it was set back; never use it for order."""
+        return self.now_us()
+
     def now(self) -> datetime:
         """The time as an aware datetime."""
         return from_us(self.now_us())
 
 
 class SystemClock(Clock):
-    """The machine's clock; a step backwards holds it until the machine has caught up."""
+    """The machine's clock; after a step backwards it goes at half speed until it is right again."""
 
     trusts_requests = False
 
     def __init__(self) -> None:
         self._last_us = 0
+        self._ticks_us = 0
 
     def now_us(self) -> int:
         """See `Clock`."""
-        self._last_us = max(self._last_us, time.time_ns() // 1000)
+        wall_us, ticks_us = self.wall_us(), time.monotonic_ns() // 1000
+        if wall_us >= self._last_us:
+            self._last_us, self._ticks_us = wall_us, ticks_us
+        elif ticks_us >= self._ticks_us + 2:
+            self._last_us += (ticks_us - self._ticks_us) // 2
+            self._ticks_us = ticks_us
         return self._last_us
+
+    def wall_us(self) -> int:
+        """See `Clock`."""
+        return time.time_ns() // 1000
 
     def advance(self, us: int) -> None:
         """The machine knows better than a request."""

@@ -125,7 +125,11 @@ class Decider:
                 raise BadRequestError("timestamp", request.timestamp.isoformat(), rule)
             self._clock.advance(to_us(request.timestamp))
             return to_us(request.timestamp)
-        return self._clock.now_us()
+        now_us = self._clock.now_us()
+        if not now_us:
+            rule = 'is needed with service.clock = "replay": no request has named a time yet'
+            raise BadRequestError("timestamp", None, rule)
+        return now_us
 
     def _choices(
         self, placement: Placement, request: DecisionRequest

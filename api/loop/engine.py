@@ -17,6 +17,7 @@ from api.loop.placement import build_placements
 from api.loop.reward import Rewarder
 from api.loop.snapshot import Snapshots
 from api.settings import Settings
+from api.storage.base import StoreError
 from api.storage.sqlite import SQLiteStore
 from api.worker.refit import Refitter
 from segments.pipeline import Pipeline
@@ -43,17 +44,19 @@ class Engine:
         self.clock = make_clock(settings.service.clock)
         self.placements = build_placements(settings)
         self.pipeline = Pipeline()
+        self.learner: Learner | None = None
         self.metrics = Metrics()
         self.store = SQLiteStore(settings.service.database, settings.service.durability)
         rewards = {name: placement.reward for name, placement in self.placements.items()}
         bounds = TimeBounds.of(settings.events, self.clock)
-        self.observer = Observer(self.pipeline, self.store, self.clock, rewards, bounds)
+        self.observer = Observer(
+            self.pipeline, self.store, self.clock, rewards, bounds, self.notify_rewards
+        )
         self.intake = Intake(self.observer, self.store, self.clock, self.metrics)
         self.decider = Decider(self.placements, self.pipeline, self.store, self.clock)
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
-        self.learner: Learner | None = None
         self.ready = False
         self._defaults = {name: spec.default for name, spec in rewards.items()}
         self._tasks: list[Task[None]] = []
@@ -62,15 +65,21 @@ class Engine:
         """Come to the state that the log says, then follow it."""
         for placement in self.placements.values():
             placement.layout = self.store.layout(placement.names)
+        layouts = self.store.layouts()
         self.snapshots.restore_models()
         self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)
         self.clock.advance(self.store.latest_us())
         self.store.start(asyncio.get_running_loop())
-        self.learner = Learner(self.store, self.placements, self.metrics.learned)
+        self.learner = Learner(self.store, self.placements, layouts, self.metrics.learned)
         n_rewards = await self.learner.drain()
-        log.info("started", n_events=n_events, n_rewards=n_rewards, n_visitors=len(self.pipeline))
+        log.info(
+            "started",
+            events_replayed=n_events,
+            rewards_replayed=n_rewards,
+            n_visitors=len(self.pipeline),
+        )
         self._tasks = [
             self._task(self.learner.run()),
             self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
@@ -85,10 +94,13 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.learner is not None:
-            await self.learner.drain()
-            await self.snapshots.save()
-        await self.store.close()
+        try:
+            if self.learner is not None:
+                await self.snapshots.save()
+        except StoreError as error:  # the log has it all; the next start takes longer
+            log.error("snapshots_not_saved", error=str(error))
+        finally:
+            await self.store.close()
         log.info("stopped")
 
     @property
@@ -105,8 +117,7 @@ class Engine:
         now_us, looked_at = self.clock.now_us(), CLOSE_AT_ONCE
         while looked_at == CLOSE_AT_ONCE:
             looked_at = await self.store.close_windows(now_us, self._defaults, CLOSE_AT_ONCE)
-            if looked_at:
-                self.notify_rewards()
+        self.notify_rewards()  # also for a reward whose sender went away before it was answered
 
     def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> Task[None]:
         async def repeat() -> None:

@@ -5,11 +5,12 @@ because rows are learned one after another, the model equals a replay of the log
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from api.loop.placement import Placement
@@ -18,6 +19,8 @@ from policy.base import Batch
 from policy.errors import BatchError
 
 log = structlog.get_logger()
+
+Vector = npt.NDArray[np.float32]
 
 CHUNK = 64
 """Rows learned before the event loop gets its turn again: about 2 ms."""
@@ -32,6 +35,7 @@ class Learner:
     Args:
         store: The log.
         placements: Whose policies learn.
+        layouts: Names of logged vectors' entries, from `Store.layouts`.
         on_learned: Told how many rows were learned, for metrics.
     """
 
@@ -39,10 +43,12 @@ class Learner:
         self,
         store: Store,
         placements: Mapping[str, Placement],
+        layouts: Mapping[int, Mapping[str, Sequence[str]]],
         on_learned: Callable[[int], None] = lambda n: None,
     ) -> None:
         self._store = store
         self._placements = placements
+        self._layouts = layouts
         self._on_learned = on_learned
         self._wake = asyncio.Event()
         self.read_through = min((p.learned_through for p in placements.values()), default=0)
@@ -85,9 +91,9 @@ class Learner:
         self._on_learned(len(rows))
 
     def _learn(self, placement: Placement, rows: list[LearningRow]) -> None:
-        usable = [row for row in rows if row.layout == placement.layout]
+        usable = [row for row in rows if row.layout is not None]  # None: a default, not a choice
         try:
-            _update(placement, usable)
+            self._update(placement, usable)
         except BatchError:
             for row in usable:
                 self._learn_one(placement, row)
@@ -98,25 +104,42 @@ class Learner:
 
     def _learn_one(self, placement: Placement, row: LearningRow) -> None:
         try:
-            _update(placement, [row])
+            self._update(placement, [row])
         except BatchError as error:
             log.error("reward_not_learned", placement=placement.name, seq=row.seq, error=str(error))
 
-
-def _update(placement: Placement, rows: list[LearningRow]) -> None:
-    n_shared = len(placement.pairs.names)
-    contexts = [np.frombuffer(row.context or b"", np.float32) for row in rows]
-    features = [
-        np.frombuffer(row.features or b"", np.float32, n_shared, 4 * n_shared * row.chosen)
-        for row in rows
-    ]
-    if rows:
+    def _update(self, placement: Placement, rows: list[LearningRow]) -> None:
+        if not rows:
+            return
+        seen = [self._translated(placement, row) for row in rows]
         placement.policy.update(
             Batch(
-                contexts=np.array(contexts, np.float64),
-                features=np.array(features, np.float64),
+                contexts=np.array([context for context, _ in seen], np.float64),
+                features=np.array([features for _, features in seen], np.float64),
                 action_ids=tuple(row.action_id for row in rows),
                 rewards=np.array([row.value for row in rows]),
                 first=np.array([bool(row.is_first) for row in rows]),
             )
         )
+
+    def _translated(self, placement: Placement, row: LearningRow) -> tuple[Vector, Vector]:
+        """What the policy saw, in the names of today: a feature that was not there yet is 0."""
+        context = np.frombuffer(row.context or b"", np.float32)
+        if row.layout == placement.layout:
+            return context, _of_chosen(row, len(placement.pairs.names))
+        names = self._layouts[row.layout or 0]
+        features = _of_chosen(row, len(names["features"]))
+        return (
+            _by_name(context, names["context"], placement.contexts.names),
+            _by_name(features, names["features"], placement.pairs.names),
+        )
+
+
+def _of_chosen(row: LearningRow, n_shared: int) -> Vector:
+    offset = 4 * n_shared * row.chosen
+    return np.frombuffer(row.features or b"", np.float32, n_shared, offset)
+
+
+def _by_name(values: Vector, old: Sequence[str], new: Sequence[str]) -> Vector:
+    known = dict(zip(old, values.tolist(), strict=True))
+    return np.array([known.get(name, 0.0) for name in new], np.float32)

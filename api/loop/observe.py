@@ -4,17 +4,19 @@ An event counts when it is in the log; profiles are folded from the log's order,
 """
 
 from asyncio import Future
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from api.loop.clock import Clock, to_us
 from api.settings import EventSettings
 from api.storage.base import Appended, Credit, EventRow, Store
 from policy.reward.spec import Conversion, Line, RewardSpec
 from segments.event import Event, EventError
+from segments.identity import claimed_alias
 from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -48,6 +50,7 @@ class Observer:
         clock: What time it is.
         rewards: Reward definition of each placement.
         bounds: How far an event's time may lie from now.
+        notify: Called when events earned rewards.
     """
 
     def __init__(
@@ -57,11 +60,14 @@ class Observer:
         clock: Clock,
         rewards: Mapping[str, RewardSpec],
         bounds: TimeBounds | None,
+        notify: Callable[[], None] = lambda: None,
     ) -> None:
         self._pipeline = pipeline
         self._store = store
         self._clock = clock
         self._bounds = bounds
+        self._notify = notify
+        self._claims: dict[str, Counter[str]] = {}
         names = {spec.event for spec in rewards.values()}
         self._specs = {
             name: {placement: spec for placement, spec in rewards.items() if spec.event == name}
@@ -76,7 +82,7 @@ class Observer:
         """
         if self._bounds is None:
             return
-        age_us = self._clock.now_us() - to_us(event.timestamp)
+        age_us = self._clock.wall_us() - to_us(event.timestamp)
         if age_us > self._bounds.max_age_us:
             days = self._bounds.max_age_us // DAY_US
             rule = f"is older than {days} days (events.max_age_days)"
@@ -98,6 +104,9 @@ class Observer:
         for event in events:
             self._clock.advance(to_us(event.timestamp))
         received_at_us = self._clock.now_us()
+        claims = [(event.visitor, alias) for event in events if (alias := claimed_alias(event))]
+        for visitor, alias in claims:
+            self._claims.setdefault(visitor, Counter())[alias] += 1
         rows = [_row(event, received_at_us) for event in events]
         earning = [self._credit(event) for event in events]
 
@@ -105,8 +114,12 @@ class Observer:
             for event, seq in zip(events, appended.seqs, strict=True):
                 if seq is not None:
                     self.fold(event, seq)
+            if appended.n_rewards:
+                self._notify()
 
-        return self._store.append_events(rows, earning, fold)
+        future = self._store.append_events(rows, earning, fold)
+        future.add_done_callback(lambda _: self._settle(claims))
+        return future
 
     def fold(self, event: Event, seq: int) -> None:
         """Fold one event of the log into its profile; a fault is logged and costs one event."""
@@ -122,7 +135,23 @@ class Observer:
         ids = {event.visitor, *self._pipeline.ids_of(event.visitor)}
         if event.anonymous_id is not None:
             ids.add(event.anonymous_id)
-        return Credit(tuple(sorted(ids)), to_conversion(event), specs)
+        # Links that are on their way into the log are not in the pipeline yet.
+        for visitor in tuple(ids):
+            for alias in self._claims.get(visitor, ()):
+                ids.update(self._pipeline.ids_of(alias), (alias,))
+        # One order may be reported under two message ids, by the page and by a webhook.
+        ordered = event.name == "Order Completed" and event.order_id
+        key = f"order:{event.order_id}" if ordered else f"message:{event.message_id}"
+        return Credit(tuple(sorted(ids)), to_conversion(event), specs, key)
+
+    def _settle(self, claims: Sequence[tuple[str, str]]) -> None:
+        for visitor, alias in claims:
+            aliases = self._claims[visitor]
+            aliases[alias] -= 1
+            if not aliases[alias]:
+                del aliases[alias]
+            if not aliases:
+                del self._claims[visitor]
 
 
 def replay(store: Store, observer: Observer, after: int, *, chunk: int = 5000) -> int:
@@ -140,7 +169,12 @@ def replay(store: Store, observer: Observer, after: int, *, chunk: int = 5000) -
     n_events = 0
     while rows := store.events_after(after, chunk):
         for seq, body in rows:
-            observer.fold(EVENT_JSON.validate_json(body), seq)
+            try:
+                event = EVENT_JSON.validate_json(body)
+            except ValidationError as error:
+                log.error("event_not_readable", seq=seq, error=str(error))
+                continue
+            observer.fold(event, seq)
         after = rows[-1][0]
         n_events += len(rows)
     return n_events

@@ -47,6 +47,8 @@ class Rewarder:
             raise BadRequestError("visitor", reward.visitor, rule)
         if outcome.status == "conflict":
             rule = "was used before for another decision or value; a reward id counts once"
+            if reward.reward_id is None:
+                rule = "the decision has its reward; give each further one a reward_id of its own"
             raise ConflictError("reward_id", reward_id, rule)
         return {"status": outcome.status, "reward_id": reward_id, "decision_id": decision_id}
 

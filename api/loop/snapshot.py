@@ -62,7 +62,7 @@ class Snapshots:
             population = None if more else self._pipeline.population_state()
             try:
                 await self._store.save_profiles(changes.profiles, changes.aliases)
-            except Exception:
+            except BaseException:  # cancelled as well: whether it is saved is not known then
                 self._pipeline.put_back(changes)
                 raise
             if population is not None:

@@ -68,15 +68,11 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     async def batch(body: bytes, _: Mapping[str, str]) -> bytes:
         request = parse_batch(body)
         appended, rejected = await engine.intake.batch(request.batch, request.sentAt, len(body))
-        if appended.n_rewards:
-            engine.notify_rewards()
         return to_json(report(appended, rejected))
 
     def message(kind: str) -> Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]:
         async def one(body: bytes, _: Mapping[str, str]) -> bytes:
             appended = await engine.intake.one(_json(body), kind, len(body))
-            if appended.n_rewards:
-                engine.notify_rewards()
             return to_json(report(appended))
 
         return one

@@ -6,8 +6,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 
 from api.schemas.decision import Id, Wire
 from api.storage.ledger import RESERVED
-
-MAX_REWARD = 1e6
+from policy.reward.spec import LARGEST_REWARD
 
 
 def _not_reserved(value: str) -> str:
@@ -23,7 +22,7 @@ class DecisionReward(Wire):
     """A reward for the decision that the path names."""
 
     value: FiniteFloat = Field(
-        ge=-MAX_REWARD, le=MAX_REWARD, description="Added to what the decision has earned."
+        ge=-LARGEST_REWARD, le=LARGEST_REWARD, description="Added to what the decision has earned."
     )
     reward_id: RewardId | None = Field(
         None, description="Counts once; without it, the decision has one reward of this kind."

@@ -99,11 +99,13 @@ class Credit:
         visitors: Every id under which the visitor's decisions may stand.
         conversion: What happened.
         specs: Reward definition of each placement that counts this kind of event.
+        key: Names the conversion; under one key it rewards a decision once.
     """
 
     visitors: tuple[str, ...]
     conversion: Conversion
     specs: Mapping[str, RewardSpec]
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,10 @@ class Store(ABC):
     @abstractmethod
     def layout(self, names: Mapping[str, Sequence[str]]) -> int:
         """The number under which the names of a logged vector's entries are known."""
+
+    @abstractmethod
+    def layouts(self) -> dict[int, dict[str, list[str]]]:
+        """The names of every layout by its number."""
 
     @abstractmethod
     def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:

@@ -4,6 +4,7 @@ Functions of a connection that run inside the writer's transaction, so that look
 cannot be torn apart. A reward row is never changed; what corrects it is a further row.
 """
 
+import json
 import sqlite3
 from collections.abc import Mapping
 
@@ -27,20 +28,25 @@ def credit_conversion(connection: sqlite3.Connection, event: EventRow, credit: C
     Returns:
         How many decisions were rewarded.
     """
-    sql = f"""SELECT decision_id, placement, match_value FROM decisions
-              WHERE visitor IN ({_marks(credit.visitors)}) AND closes_at_us > ?
-                AND decided_at_us <= ? AND placement IN ({_marks(credit.specs)})
-              ORDER BY seq"""  # noqa: S608  # question marks
-    parameters = (*credit.visitors, event.timestamp_us, event.timestamp_us, *credit.specs)
+    sql = """SELECT decision_id, placement, match_value FROM decisions
+             WHERE visitor IN (SELECT value FROM json_each(?)) AND closes_at_us > ?
+               AND decided_at_us <= ? AND placement IN (SELECT value FROM json_each(?))
+             ORDER BY seq"""
+    parameters = (
+        json.dumps(credit.visitors),
+        event.timestamp_us,
+        event.timestamp_us,
+        json.dumps(list(credit.specs)),
+    )
     n_rewards = 0
     for decision_id, placement, match_value in connection.execute(sql, parameters).fetchall():
         spec = credit.specs[placement]
         sources = _sources(connection, decision_id)
-        if spec.aggregation == "first" and EVENT in sources:
+        reward_id = f"{EVENT}:{credit.key}:{decision_id}"
+        if (spec.aggregation == "first" and EVENT in sources) or _is_there(connection, reward_id):
             continue
         _take_back_default(connection, decision_id, sources, event.received_at_us)
         value = spec.reward(credit.conversion, match_value)
-        reward_id = f"{EVENT}:{event.message_id}:{decision_id}"
         row = (reward_id, decision_id, value, not sources, EVENT, event.received_at_us)
         connection.execute(INSERT, row)
         n_rewards += 1
@@ -79,27 +85,42 @@ def default_rewards(
 ) -> int:
     """Close windows up to `now_us`; see `Store.close_windows`.
 
-    The cursor (time, place in the log) of what was looked at is kept in the same transaction.
+    The cursor is kept in the same transaction: (time, place in the log) of the last window that was
+    looked at, and the last decision that there was then. Looking twice at a decision does no harm.
     """
     cursor = connection.execute("SELECT data FROM state WHERE key = 'closed_through'").fetchone()
-    closed_us, closed_seq = map(int, cursor[0].split(b"/")) if cursor else (0, 0)
+    closed_us, closed_seq, seen_seq = map(int, cursor[0].split(b"/")) if cursor else (0, 0, 0)
+    if now_us < closed_us:  # the clock was set back: what lies between is due again, later
+        closed_us, closed_seq = now_us, 0
+    # Decided since, but due before the cursor, as in a replay that goes back in time.
+    late = connection.execute(
+        """SELECT seq, decision_id, placement, closes_at_us FROM decisions
+           WHERE seq > ? AND +closes_at_us <= ? ORDER BY seq LIMIT ?""",
+        (seen_seq, closed_us, limit),
+    ).fetchall()
+    if len(late) < limit:
+        sql = "SELECT coalesce(max(seq), 0) FROM decisions"
+        seen_seq = connection.execute(sql).fetchone()[0]
+    else:
+        seen_seq = late[-1][0]
     rows = connection.execute(
         """SELECT seq, decision_id, placement, closes_at_us FROM decisions
            WHERE (closes_at_us, seq) > (?, ?) AND closes_at_us <= ?
            ORDER BY closes_at_us, seq LIMIT ?""",
         (closed_us, closed_seq, now_us, limit),
     ).fetchall()
-    for _, decision_id, placement, _ in rows:
+    for _, decision_id, placement, _ in (*late, *rows):
         if not _sources(connection, decision_id):
             value = defaults.get(placement, 0.0)
             row = (f"{WINDOW}:{decision_id}", decision_id, value, True, WINDOW, now_us)
             connection.execute(INSERT, row)
     if rows:
-        connection.execute(
-            "INSERT OR REPLACE INTO state VALUES ('closed_through', ?)",
-            (f"{rows[-1][3]}/{rows[-1][0]}".encode(),),
-        )
-    return len(rows)
+        closed_us, closed_seq = rows[-1][3], rows[-1][0]
+    through = f"{closed_us}/{closed_seq}/{seen_seq}".encode()
+    if cursor is None or cursor[0] != through:
+        sql = "INSERT OR REPLACE INTO state VALUES ('closed_through', ?)"
+        connection.execute(sql, (through,))
+    return max(len(rows), len(late))
 
 
 def _sources(connection: sqlite3.Connection, decision_id: str) -> dict[str, float]:
@@ -118,5 +139,6 @@ def _take_back_default(
         connection.execute(INSERT, (reward_id, decision_id, -given, False, WINDOW, now_us))
 
 
-def _marks(values: object) -> str:
-    return ", ".join("?" * len(values))  # type: ignore[arg-type]  # a sized collection
+def _is_there(connection: sqlite3.Connection, reward_id: str) -> bool:
+    sql = "SELECT 1 FROM rewards WHERE reward_id = ?"
+    return connection.execute(sql, (reward_id,)).fetchone() is not None

@@ -66,6 +66,7 @@ class SQLiteStore(Store):
     """
 
     def __init__(self, path: Path, durability: str = "power-loss") -> None:
+        path = path.resolve()  # two names of one file are one store
         self._lock = _lock(path.with_name(path.name + ".lock"))
         try:
             self._connection = _connect(path, SYNCHRONOUS[durability])
@@ -149,13 +150,19 @@ class SQLiteStore(Store):
         """See `Store`."""
         text = json.dumps({key: list(value) for key, value in names.items()}, sort_keys=True)
         fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        self._connection.execute(
-            "INSERT INTO layouts (fingerprint, names) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            (fingerprint, text),
-        )
+        insert = "INSERT INTO layouts (fingerprint, names) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        try:
+            self._connection.execute(insert, (fingerprint, text))
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"the store cannot be written: {error}") from None
         sql = "SELECT layout FROM layouts WHERE fingerprint = ?"
         (number,) = self._connection.execute(sql, (fingerprint,)).fetchone()
         return int(number)
+
+    def layouts(self) -> dict[int, dict[str, list[str]]]:
+        """See `Store`."""
+        rows = self._connection.execute("SELECT layout, names FROM layouts")
+        return {int(number): json.loads(names) for number, names in rows}
 
     def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:
         """See `Store`."""
@@ -216,7 +223,7 @@ class SQLiteStore(Store):
 
     def load_segmentation(self) -> tuple[int, bytes] | None:
         """See `Store`."""
-        sql = "SELECT fitted_at_us, data FROM segmentations ORDER BY version DESC LIMIT 1"
+        sql = "SELECT fitted_at_us, data FROM segmentations ORDER BY fitted_at_us DESC LIMIT 1"
         return self._one(sql)  # type: ignore[return-value]  # the columns' types
 
     def save_state(self, key: str, data: bytes) -> Future[None]:

@@ -6,6 +6,7 @@ group commit). It also keeps SQLite at one connection.
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -122,13 +123,13 @@ class GroupCommitWriter:
 
     def _deliver(self, group: list[_Work[Any]]) -> None:
         self._at_disk = False
-        for work in group:
-            _finish(work)
         if self._gathering and not self._watching:
             self._watching = True
             self._loop.call_soon(self._watch, 0)
         if self._closed and not self._gathering:
             self._drained.set()
+        for work in group:
+            _finish(work)
 
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:
@@ -145,7 +146,7 @@ class GroupCommitWriter:
             self._apply(group)
             connection.execute("COMMIT")
         except Exception as error:  # whatever it was: the thread must live, the group is undone
-            if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             for work in group:
                 work.error = StoreUnavailableError(f"the write did not become durable: {error}")
@@ -167,9 +168,9 @@ class GroupCommitWriter:
         self._connection.execute("SAVEPOINT work")
         try:
             work.result = function(self._connection)
-        except sqlite3.OperationalError:
-            raise  # the disk or the lock, not this write: the whole group failed
         except Exception as error:
+            if _store_failed(error):
+                raise
             work.error = error
             self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
@@ -196,12 +197,29 @@ def _inserting(statement: str, n_rows: int) -> str:
     return f"{head} VALUES {', '.join([marks] * n_rows)}"
 
 
+def _store_failed(error: Exception) -> bool:
+    """Whether it is the disk or a lock, and so the whole group, rather than this one write."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+    )
+
+
 def _finish(work: _Work[Any]) -> None:
-    if work.error is not None:
-        if not work.future.cancelled():
-            work.future.set_exception(work.error)
+    """Tell who waits; nothing that goes wrong here may keep back the rest of the group."""
+    error = work.error
+    if error is None and work.on_commit is not None:
+        try:
+            work.on_commit(work.result)
+        except Exception as raised:
+            error = raised
+    if work.future.cancelled():
         return
-    if work.on_commit is not None:
-        work.on_commit(work.result)
-    if not work.future.cancelled():
+    if error is not None:
+        work.future.set_exception(error)
+    else:
         work.future.set_result(work.result)

@@ -20,6 +20,7 @@ log = structlog.get_logger()
 DESCRIBED_AT_ONCE = 50
 CHECK_EVERY_SECONDS = 5.0
 HOUR_US = 3_600_000_000
+FIT_SECONDS = 1800.0
 
 
 class RefitError(RuntimeError):
@@ -104,8 +105,9 @@ class Refitter:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            result, complaint = await process.communicate(task)
-        except asyncio.CancelledError:
+            async with asyncio.timeout(FIT_SECONDS):
+                result, complaint = await process.communicate(task)
+        except (asyncio.CancelledError, TimeoutError):
             process.kill()
             await process.wait()
             raise

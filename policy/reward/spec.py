@@ -12,6 +12,8 @@ from policy.errors import PolicyError
 MATCHES = ("category", "brand", "product_id")
 VALUES = ("hit", "revenue")
 AGGREGATIONS = ("first", "sum")
+LARGEST_REWARD = 1e6
+"""A single conversion counts for no more, so that one mistaken order cannot bend a model."""
 
 
 class RewardSpecError(PolicyError):
@@ -58,7 +60,8 @@ class RewardSpec:
     ``[decided_at, decided_at + window)``; a window that closes without one earns ``default``.
 
     * ``value = "hit"`` pays 1 when the conversion qualifies, else ``default``.
-    * ``value = "revenue"`` pays the revenue of what qualifies, in currency units (cents / 100).
+    * ``value = "revenue"`` pays the revenue of what qualifies, in currency units (cents / 100), at
+      most ``LARGEST_REWARD``.
     * With ``match``, only lines whose attribute equals the action's own qualify.
     * ``aggregation = "first"`` settles a decision with the first conversion of its window, hit or
       miss; ``"sum"`` adds up every one.
@@ -114,7 +117,7 @@ class RewardSpec:
         revenue_cents = self._qualifying_cents(conversion, matched)
         if revenue_cents is None:
             return self.default
-        return 1.0 if self.value == "hit" else revenue_cents / 100
+        return 1.0 if self.value == "hit" else min(revenue_cents / 100, LARGEST_REWARD)
 
     def _qualifying_cents(self, conversion: Conversion, matched: str | None) -> int | None:
         if self.match is None:

@@ -53,6 +53,7 @@ class Phrase:
         whole: whether values are whole numbers: "above 4.5" is then "5 or more".
         never: from this value on the feature only says that the thing never happened; then
             `has` stands for "below" and `has_not` for "above".
+        least: below this value there is as good as nothing, and `nothing` says so.
     """
 
     below: str
@@ -63,6 +64,8 @@ class Phrase:
     never: float = inf
     has: str = ""
     has_not: str = ""
+    least: float = -inf
+    nothing: str = ""
 
 
 _ALMOST_NEVER: Final = 0.5 * NEVER_DAYS
@@ -70,14 +73,21 @@ _ALMOST_NEVER: Final = 0.5 * NEVER_DAYS
 PHRASES: Final = {
     "recency_days": Phrase(
         "last purchase under {} ago",
-        "last purchase over {} ago",
+        "no purchase in the last {}",
         "last purchase {} to {} ago",
         _days,
         never=_ALMOST_NEVER,
         has="bought within a year",
         has_not="has not bought for a year or ever",
     ),
-    "orders": Phrase("at most {} orders", "{} or more orders", "{} to {} orders", whole=True),
+    "orders": Phrase(
+        "at most {} orders",
+        "{} or more orders",
+        "{} to {} orders",
+        whole=True,
+        least=1.0,
+        nothing="no orders yet",
+    ),
     "orders_per_30_days": Phrase(
         "lately buys less often than every {}",
         "lately buys at least every {}",
@@ -85,7 +95,12 @@ PHRASES: Final = {
         _pace,
     ),
     "revenue_cents": Phrase(
-        "spent under {} in all", "spent over {} in all", "spent {} to {} in all", _money
+        "spent under {} in all",
+        "spent over {} in all",
+        "spent {} to {} in all",
+        _money,
+        least=100.0,
+        nothing="spent nothing",
     ),
     "average_order_cents": Phrase(
         "spends under {} a basket", "spends over {} a basket", "spends {} to {} a basket", _money
@@ -95,7 +110,7 @@ PHRASES: Final = {
     ),
     "purchase_interval_days": Phrase(
         "buys every {} or more often",
-        "buys less often than every {}",
+        "under one purchase every {}",
         "buys every {} to {}",
         _days,
         never=_ALMOST_NEVER,
@@ -172,6 +187,8 @@ def phrase(feature: str, low: float, high: float) -> str:
 
 
 def _fill(words: Phrase, low: float, high: float) -> str:
+    if not isfinite(low) and high < words.least:
+        return words.nothing
     if low >= words.never:
         return words.has_not
     if isfinite(high) and high >= words.never:

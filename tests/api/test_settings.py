@@ -110,6 +110,7 @@ def test_a_fault_is_named_by_field_value_and_rule(changes: dict[str, Any], told:
         ({"actions": ["tea", "slat"]},
          ".actions[1] is 'slat': is not in [[actions]]; did you mean 'salt'?"),
         ({"actions": ["tea", "tea"]}, ".actions: 'tea' is there more than once"),
+        ({"reward": {"match": "brand"}}, ".reward.match is 'brand': action 'beef' has no brand"),
         ({"actions": []}, ".actions: "),
         ({"context": {"device": 3}}, '.context.device is 3: must be "number", or the list'),
         ({"context": {"device": "numbr"}}, ".context.device is 'numbr': "),

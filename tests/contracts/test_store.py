@@ -71,11 +71,14 @@ def event(number: int, minute: int = 5, visitor: str = "ann") -> EventRow:
 
 
 def credit(
-    category: str = "Tea", aggregation: str = "first", visitors: tuple[str, ...] = ("ann",)
+    category: str = "Tea",
+    aggregation: str = "first",
+    visitors: tuple[str, ...] = ("ann",),
+    key: str = "k",
 ) -> Credit:
     order = Conversion("Order Completed", 500, (Line("p", category, None, 500),))
     spec = RewardSpec("Order Completed", match="category", aggregation=aggregation, default=-0.5)
-    return Credit(visitors, order, {"home": spec})
+    return Credit(visitors, order, {"home": spec}, key)
 
 
 async def rewards_of(store: Store) -> list[tuple[float, bool]]:
@@ -122,7 +125,7 @@ def test_a_conversion_rewards_the_open_decision(
     async def work(store: Store) -> object:
         await store.append_decision(decision(0))
         for number in (1, 2):
-            earning = credit(category, aggregation)
+            earning = credit(category, aggregation, key=f"k{number}")
             await store.append_events([event(number)], [earning], nothing)
             await store.append_events([event(number)], [earning], nothing)
         return await rewards_of(store)
@@ -197,6 +200,56 @@ def test_closing_goes_on_where_a_limit_stopped_it(opened: Callable[[], SQLiteSto
         return [await store.close_windows(8, {}, 2) for _ in range(4)]
 
     assert run(opened(), work) == [2, 2, 1, 0]
+
+
+def test_one_order_under_two_message_ids_rewards_once(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    async def work(store: Store) -> object:
+        await store.append_decision(decision(0))
+        for number in (1, 2):
+            await store.append_events([event(number)], [credit(aggregation="sum")], nothing)
+        return await rewards_of(store)
+
+    assert run(opened(), work) == [(1.0, True)]
+
+
+def test_a_visitor_of_many_ids_is_no_trouble(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> object:
+        await store.append_decision(decision(0))
+        many = credit(visitors=("ann", *(f"anon-{n}" for n in range(300_000))))
+        return (await store.append_events([event(1)], [many], nothing)).n_rewards
+
+    assert run(opened(), work) == 1
+
+
+def test_windows_close_though_time_was_set_back(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> object:
+        await store.append_decision(decision(500))
+        closed = [await store.close_windows(1000 * MINUTE_US, {}, 10)]
+        await store.append_decision(decision(1))  # due at 61, long before the cursor
+        await store.append_decision(decision(700))
+        closed += [await store.close_windows(at * MINUTE_US, {}, 10) for at in (600, 700, 760, 761)]
+        return closed, await rewards_of(store)
+
+    closed, rewards = run(opened(), work)  # type: ignore[misc]  # a pair
+    assert closed == [1, 1, 0, 1, 0]
+    assert len(rewards) == 3
+
+
+def test_a_failing_fold_keeps_nobody_waiting(opened: Callable[[], SQLiteStore]) -> None:
+    def broken(_: Appended) -> None:
+        raise RuntimeError("no fold")
+
+    async def work(store: Store) -> object:
+        writes = [
+            store.append_events([event(number)], [None], broken if number == 1 else nothing)
+            for number in range(3)
+        ]
+        done = await asyncio.gather(*writes, return_exceptions=True)
+        return [type(result).__name__ for result in done]
+
+    assert run(opened(), work) == ["Appended", "RuntimeError", "Appended"]
 
 
 def test_a_failed_write_takes_nothing_else_with_it(opened: Callable[[], SQLiteStore]) -> None:

@@ -35,6 +35,8 @@ def demo(
     """Replay a year of real households against a real server and print what it learned."""
     console = Console()
     try:
+        if json_file is not None and not json_file.absolute().parent.is_dir():
+            raise DemoError(f"--json is {json_file}; its folder does not exist")
         report = run(console, parse_households(households), data, port or free_port())
         if json_file is not None:
             json_file.write_text(json.dumps(as_json(report), indent=2) + "\n", encoding="utf-8")

@@ -1,14 +1,18 @@
 """The commands `check`, `keys` and `serve`, up to where the server would start."""
 
+import socket
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from api.auth import key_hash
 from api.cli.main import app
+from api.cli.serve import Unfailing, run
+from api.configuration import load_settings
 from tests.api.service import configuration, placement, running_service, write_configuration
 
 ASK = {"visitor": "v", "placement": "home"}
@@ -77,6 +81,29 @@ def test_serve_checks_the_address_that_it_is_given(
     assert result.exit_code == 2
     assert told in result.stderr
     assert not (tmp_path / "segue.db").exists()
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file:
+        log = Unfailing(file)
+        log.write("kept\n")
+        log.flush()
+    log.write("lost\n")
+    log.flush()
+    assert (tmp_path / "log").read_text() == "kept\n"
+
+
+def test_a_taken_port_is_said_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path = write_configuration(tmp_path, configuration(service={"port": port}))
+        with pytest.raises(SystemExit) as ended:
+            run(load_settings(path))
+    structlog.reset_defaults()
+    assert ended.value.code == 2
+    assert f"127.0.0.1:{port} cannot be used: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["shop", 'say "tea" \\ [[keys]] 🦊'])

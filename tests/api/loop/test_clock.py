@@ -13,13 +13,20 @@ def test_microseconds_round_trip_in_utc() -> None:
     assert to_us(moment.astimezone(timezone(timedelta(hours=9)))) == to_us(moment)
 
 
-def test_the_system_clock_holds_when_the_machine_steps_back(
+def test_after_a_step_back_the_clock_goes_at_half_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = SystemClock()
-    for reading, expected in ((5_000_000, 5_000), (4_000_000, 5_000), (6_000_000, 6_000)):
-        monkeypatch.setattr("time.time_ns", lambda reading=reading: reading)
-        assert clock.now_us() == expected
+    for wall_us, ticks_us, now_us in (
+        (5_000, 0, 5_000),
+        (4_000, 0, 5_000),
+        (4_100, 100, 5_050),
+        (4_700, 700, 5_350),
+        (6_000, 2_000, 6_000),
+    ):
+        monkeypatch.setattr("time.time_ns", lambda us=wall_us: us * 1000)
+        monkeypatch.setattr("time.monotonic_ns", lambda us=ticks_us: us * 1000)
+        assert (clock.now_us(), clock.wall_us()) == (now_us, wall_us)
 
 
 def test_only_the_replay_clock_listens_to_requests() -> None:

@@ -14,6 +14,7 @@ import pytest
 from api.configuration import parse_settings
 from api.loop.chance import Chance
 from api.loop.engine import Engine
+from api.loop.errors import BadRequestError
 from api.loop.learn import Learner
 from api.loop.placement import build_placements
 from api.schemas.decision import DecisionRequest
@@ -123,7 +124,7 @@ def test_every_decision_can_be_derived_again_from_the_log(tmp_path: Path, kind: 
     connection.close()
     placement = build_placements(configured)["home"]
     placement.layout = 1
-    learner = Learner(None, {"home": placement})  # type: ignore[arg-type]  # reads no store here
+    learner = Learner(None, {"home": placement}, {})  # type: ignore[arg-type]  # reads no store here
     chance = Chance()
     for decision_id, version, ids, logged, context, features, chosen, probability in decisions:
         through = int(version.rpartition("@")[2])
@@ -186,14 +187,14 @@ def test_changed_priors_relearn_from_the_log_and_exploration_keeps_the_model(
     assert run(settings(tmp_path, **other_kind), count) == n_updates
 
 
-def test_another_layout_starts_afresh_and_keeps_the_log(tmp_path: Path) -> None:
+def test_a_changed_context_is_learned_again_by_the_names_of_its_features(tmp_path: Path) -> None:
     async def count(engine: Engine) -> int:
         return engine.placements["home"].policy.n_updates
 
     run(settings(tmp_path), lambda engine: live(engine, 0, 20))
     before = run(settings(tmp_path), count)
     assert before > 0
-    assert run(settings(tmp_path, context={"hour": "number"}), count) == 0
+    assert run(settings(tmp_path, context={"hour": "number"}), count) == before
     assert run(settings(tmp_path), count) == before
 
 
@@ -231,6 +232,17 @@ def test_learning_moves_the_choice(tmp_path: Path) -> None:
         return float(np.mean([answer["action"]["id"] == "tea" for answer in answers[-50:]]))
 
     assert run(settings(tmp_path, "linucb"), work) > 0.8
+
+
+def test_what_was_learned_survives_a_changed_context(tmp_path: Path) -> None:
+    async def shown(engine: Engine) -> float:
+        request = DecisionRequest(visitor="v1", placement="home", context={"hour": 0.5})
+        answers = [await engine.decider.decide(request) for _ in range(50)]
+        return float(np.mean([answer["action"]["id"] == "tea" for answer in answers]))
+
+    run(settings(tmp_path, "linucb"), lambda engine: live(engine, 0, 150))
+    changed = settings(tmp_path, "linucb", context={"hour": "number", "app": ["ios", "android"]})
+    assert run(changed, shown) > 0.8
 
 
 def test_excluded_actions_have_probability_zero(tmp_path: Path) -> None:
@@ -288,6 +300,37 @@ def test_a_store_that_fails_still_gives_the_default(tmp_path: Path) -> None:
     answer = run(settings(tmp_path), work)
     assert (answer["decision_id"], answer["default"]) == (None, True)
     assert answer["reason"] == "the log cannot be written"
+
+
+def test_a_replay_needs_a_time_to_start_from(tmp_path: Path) -> None:
+    replayed = settings(tmp_path)
+    service = replayed.service.model_copy(update={"clock": "replay"})
+
+    async def work(engine: Engine) -> list[str]:
+        ask = {"visitor": "ann", "placement": "home"}
+        with pytest.raises(BadRequestError, match="timestamp: is needed"):
+            await engine.decider.decide(DecisionRequest(**ask))
+        moment = datetime(2017, 1, 1, tzinfo=UTC)
+        await engine.decider.decide(DecisionRequest(**ask, timestamp=moment))
+        await engine.decider.decide(DecisionRequest(**ask))
+        return [engine.clock.now().isoformat()]
+
+    configured = replayed.model_copy(update={"service": service})
+    assert run(configured, work) == ["2017-01-01T00:00:00+00:00"]
+
+
+def test_an_order_beside_its_identify_rewards_the_anonymous_decision(tmp_path: Path) -> None:
+    async def work(engine: Engine) -> int:
+        await engine.decider.decide(DecisionRequest(visitor="anon", placement="home"))
+        identify = {"type": "identify", "userId": "ann", "anonymousId": "anon", "messageId": "i"}
+        products = [{"product_id": "p", "category": "tea", "price": 3}]
+        order = {"type": "track", "event": "Order Completed", "userId": "ann", "messageId": "o"}
+        order["properties"] = {"products": products}  # type: ignore[assignment]  # JSON
+        appended, _ = await engine.intake.batch([identify, order], None, 0)
+        assert not engine.observer._claims
+        return appended.n_rewards
+
+    assert run(settings(tmp_path), work) == 1
 
 
 def test_windows_close_with_the_default_reward(tmp_path: Path) -> None:

@@ -30,6 +30,15 @@ def test_a_second_service_on_one_store_is_refused(tmp_path: Path) -> None:
     close(SQLiteStore(tmp_path / "s.db"))
 
 
+def test_a_link_to_the_file_is_the_same_store(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "s.db")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "t.db").symlink_to(tmp_path / "s.db")
+    with pytest.raises(StoreError, match="another service"):
+        SQLiteStore(tmp_path / "other" / "t.db")
+    close(store)
+
+
 def test_a_damaged_file_is_refused_with_advice(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     close(SQLiteStore(path))

@@ -74,8 +74,8 @@ async def segment_of(engine: Engine, visitor: str) -> str | None:
 
 def test_visitors_are_grouped_and_the_groups_survive_restart_and_refit(tmp_path: Path) -> None:
     async def first(engine: Engine) -> list[str | None]:
-        assert await segment_of(engine, "v0") is None
         await shop(engine)
+        assert await segment_of(engine, "v0") is None
         await refit(engine)
         return [await segment_of(engine, f"v{number}") for number in range(N_VISITORS)]
 

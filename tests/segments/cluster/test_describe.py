@@ -19,7 +19,7 @@ def test_what_sets_clusters_apart_is_said_in_natural_units():
     words = describe_clusters(
         vectors, ["discount_share", "recency_days"], labels, np.array([False, False])
     )
-    assert words == ["last purchase under 10 days ago", "last purchase over 10 days ago"]
+    assert words == ["last purchase under 10 days ago", "no purchase in the last 10 days"]
 
 
 def test_at_most_three_conditions_and_none_on_ignored_features():

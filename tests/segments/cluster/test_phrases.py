@@ -13,10 +13,10 @@ READINGS = {reading.name: reading for reading in SCHEMA.readings}
     [
         ("recency_days", -inf, 9.2, "last purchase under 9.2 days ago"),
         ("recency_days", 9.0, 30.4, "last purchase 9 to 30 days ago"),
-        ("recency_days", 0.25, inf, "last purchase over 6 hours ago"),
+        ("recency_days", 0.25, inf, "no purchase in the last 6 hours"),
         ("recency_days", 600.0, inf, "has not bought for a year or ever"),
         ("recency_days", -inf, 600.0, "bought within a year"),
-        ("recency_days", 31.0, 600.0, "last purchase over 31 days ago"),
+        ("recency_days", 31.0, 600.0, "no purchase in the last 31 days"),
         ("average_order_cents", 4_012.0, inf, "spends over 40 a basket"),
         ("revenue_cents", -inf, 123_456.0, "spent under 1,200 in all"),
         ("orders", 4.5, inf, "5 or more orders"),
