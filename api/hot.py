@@ -24,6 +24,9 @@ from segments.event import EventError
 
 log = structlog.get_logger()
 
+JSON = "application/json"
+JSON_TYPE = (b"content-type", JSON.encode())
+
 Handler = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 
 
@@ -49,7 +52,7 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
-    media_type: str = "application/json"
+    media_type: str = JSON
     headers: Mapping[str, str] | None = None
 
 
@@ -87,10 +90,11 @@ class HotPath:
             return
         route, parameters = found
         answer = await self.answer(route, parameters, scope["headers"], receive)
-        headers = [(b"content-type", answer.media_type.encode())]
-        headers.append((b"content-length", b"%d" % len(answer.body)))
-        for name, value in (answer.headers or {}).items():
-            headers.append((name.encode(), value.encode()))
+        headers = [JSON_TYPE, (b"content-length", b"%d" % len(answer.body))]
+        if answer.media_type is not JSON:
+            headers[0] = (b"content-type", answer.media_type.encode())
+        if answer.headers:
+            headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": answer.body})

@@ -5,9 +5,8 @@ one row goes to the log, and the answer waits until that row is durable.
 """
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +31,7 @@ STORE_UNAVAILABLE = "the log cannot be written"
 POLICY_FAILED = "the policy failed"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class Choice(NamedTuple):
     """What was chosen, with all that went into it.
 
     Args:
@@ -257,7 +255,8 @@ def _answer(
     action = choice.choices.actions[choice.chosen]
     ids = choice.choices.ids
     probabilities = choice.probabilities.tolist()
-    order = (-choice.expected).argsort(kind="stable").tolist()
+    expected = choice.expected.tolist()
+    order = sorted(range(len(ids)), key=expected.__getitem__, reverse=True)
     order.remove(choice.chosen)
     ranking = [{"id": ids[i], "probability": probabilities[i]} for i in (choice.chosen, *order)]
     ranking += [{"id": name, "probability": 0.0} for name in excluded if name != action.id]

@@ -123,13 +123,14 @@ class GroupCommitWriter:
 
     def _deliver(self, group: list[_Work[Any]]) -> None:
         self._at_disk = False
+        for work in group:
+            _finish(work)
+        # After them: those who were waiting answer first, and may bring more to the next group.
         if self._gathering and not self._watching:
             self._watching = True
             self._loop.call_soon(self._watch, 0)
         if self._closed and not self._gathering:
             self._drained.set()
-        for work in group:
-            _finish(work)
 
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:
