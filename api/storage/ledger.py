@@ -12,6 +12,9 @@ from api.storage.base import Credit, EventRow, RewardOutcome, RewardRow
 
 EVENT, EXPLICIT, WINDOW = "event", "explicit", "window"
 ONLY = "only"
+LONGEST_TAIL = 500
+"""Decisions that may be searched one by one, being younger than `decisions_of_visitor`."""
+
 RESERVED = (f"{EVENT}:", f"{WINDOW}:", f"{ONLY}:")
 """How the ids of rewards begin that the service names itself."""
 
@@ -28,18 +31,8 @@ def credit_conversion(connection: sqlite3.Connection, event: EventRow, credit: C
     Returns:
         How many decisions were rewarded.
     """
-    sql = """SELECT decision_id, placement, match_value FROM decisions
-             WHERE visitor IN (SELECT value FROM json_each(?)) AND closes_at_us > ?
-               AND decided_at_us <= ? AND placement IN (SELECT value FROM json_each(?))
-             ORDER BY seq"""
-    parameters = (
-        json.dumps(credit.visitors),
-        event.timestamp_us,
-        event.timestamp_us,
-        json.dumps(list(credit.specs)),
-    )
     n_rewards = 0
-    for decision_id, placement, match_value in connection.execute(sql, parameters).fetchall():
+    for decision_id, placement, match_value in _open_decisions(connection, event, credit):
         spec = credit.specs[placement]
         sources = _sources(connection, decision_id)
         reward_id = f"{EVENT}:{credit.key}:{decision_id}"
@@ -51,6 +44,57 @@ def credit_conversion(connection: sqlite3.Connection, event: EventRow, credit: C
         connection.execute(INSERT, row)
         n_rewards += 1
     return n_rewards
+
+
+def _open_decisions(
+    connection: sqlite3.Connection, event: EventRow, credit: Credit
+) -> list[tuple[str, str, str | None]]:
+    through = _indexed_through(connection)
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
+    if last - through > LONGEST_TAIL:
+        through = index_decisions(connection)
+    sql = """SELECT decision_id, placement, match_value FROM decisions
+             WHERE seq IN (
+                 SELECT seq FROM decisions_of_visitor
+                 WHERE visitor IN (SELECT value FROM json_each(:visitors))
+                   AND closes_at_us > :now_us
+                 UNION ALL
+                 SELECT seq FROM decisions WHERE seq > :through
+                   AND visitor IN (SELECT value FROM json_each(:visitors))
+             )
+               AND closes_at_us > :now_us AND decided_at_us <= :now_us
+               AND placement IN (SELECT value FROM json_each(:placements))
+             ORDER BY seq"""
+    parameters = {
+        "visitors": json.dumps(credit.visitors),
+        "now_us": event.timestamp_us,
+        "through": through,
+        "placements": json.dumps(list(credit.specs)),
+    }
+    return connection.execute(sql, parameters).fetchall()
+
+
+def index_decisions(connection: sqlite3.Connection) -> int:
+    """Bring `decisions_of_visitor` up to date; returns how far into the log it reaches.
+
+    Rows are added in the order of its key: each page is touched once, however many there are.
+    """
+    through = _indexed_through(connection)
+    connection.execute(
+        """INSERT OR IGNORE INTO decisions_of_visitor
+           SELECT visitor, closes_at_us, seq FROM decisions WHERE seq > ? ORDER BY 1, 2, 3""",
+        (through,),
+    )
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
+    if last != through:
+        sql = "INSERT OR REPLACE INTO state VALUES ('indexed_through', ?)"
+        connection.execute(sql, (b"%d" % last,))
+    return int(last)
+
+
+def _indexed_through(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT data FROM state WHERE key = 'indexed_through'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def explicit_reward(
@@ -88,6 +132,7 @@ def default_rewards(
     The cursor is kept in the same transaction: (time, place in the log) of the last window that was
     looked at, and the last decision that there was then. Looking twice at a decision does no harm.
     """
+    index_decisions(connection)
     cursor = connection.execute("SELECT data FROM state WHERE key = 'closed_through'").fetchone()
     closed_us, closed_seq, seen_seq = map(int, cursor[0].split(b"/")) if cursor else (0, 0, 0)
     if now_us < closed_us:  # the clock was set back: what lies between is due again, later

@@ -48,7 +48,14 @@ def log_of_events_decisions_and_rewards(db: Database) -> None:
             context BLOB,
             features BLOB
         )""",
-        "CREATE INDEX decisions_of_visitor ON decisions (visitor, closes_at_us)",
+        # An index on the visitor would touch a page of its own for every decision; this table is
+        # one that is filled now and then, many rows at once (`api.storage.ledger`).
+        """CREATE TABLE decisions_of_visitor (
+            visitor TEXT NOT NULL,
+            closes_at_us INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            PRIMARY KEY (visitor, closes_at_us, seq)
+        ) WITHOUT ROWID""",
         "CREATE INDEX decisions_by_close ON decisions (closes_at_us)",
         """CREATE TABLE rewards (
             seq INTEGER PRIMARY KEY,

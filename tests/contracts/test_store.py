@@ -214,6 +214,26 @@ def test_one_order_under_two_message_ids_rewards_once(
     assert run(opened(), work) == [(1.0, True)]
 
 
+@pytest.mark.parametrize("n_others", [0, 3, 700])
+def test_open_decisions_are_found_old_and_new(
+    opened: Callable[[], SQLiteStore], n_others: int
+) -> None:
+    async def work(store: Store) -> object:
+        found = []
+        for round_ in (0, 1):
+            await store.append_decision(decision(round_ * 1000))
+            for number in range(n_others):
+                row = decision(number, decision_id=f"{round_}-{number}", visitor="somebody else")
+                await store.append_decision(row._replace(closes_at_us=10**12))
+            earning = credit(aggregation="sum", key=f"k{round_}")
+            appended = await store.append_events([event(round_, 1005 * round_)], [earning], nothing)
+            found.append(appended.n_rewards)
+            await store.close_windows(0, {}, 10)
+        return found
+
+    assert run(opened(), work) == [1, 1]
+
+
 def test_a_visitor_of_many_ids_is_no_trouble(opened: Callable[[], SQLiteStore]) -> None:
     async def work(store: Store) -> object:
         await store.append_decision(decision(0))
