@@ -140,7 +140,7 @@ class Decider:
             return choices, ()
         excluded = frozenset(request.excluded)
         out = tuple(name for name in choices.ids if name in excluded)
-        return choices.without(excluded, placement.pairs), out
+        return choices.without(excluded), out
 
     def _choose(
         self,

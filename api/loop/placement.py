@@ -43,19 +43,23 @@ class Choices:
         Raises:
             CatalogError: When an action has a feature that the placement does not declare.
         """
-        ids = tuple(action.id for action in actions)
+        return cls._with(actions, pairs.static(actions))
+
+    def without(self, excluded: frozenset[str]) -> "Choices":
+        """The same without some."""
+        kept = [index for index, name in enumerate(self.ids) if name not in excluded]
+        return self._with([self.actions[index] for index in kept], self.static.subset(kept))
+
+    @classmethod
+    def _with(cls, actions: Sequence[Action], static: StaticFeatures) -> "Choices":
         return cls(
             tuple(actions),
-            ids,
-            json.dumps(ids),
+            static.ids,
+            json.dumps(static.ids),
             _shown([action.category for action in actions]),
             _shown([action.brand for action in actions]),
-            pairs.static(actions),
+            static,
         )
-
-    def without(self, excluded: frozenset[str], pairs: PairEncoder) -> "Choices":
-        """The same without some."""
-        return Choices.of([action for action in self.actions if action.id not in excluded], pairs)
 
 
 def _shown(values: list[str | None]) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ what it was given is durable, and hands results over in the order of the log.
 """
 
 from abc import ABC, abstractmethod
-from asyncio import Future
+from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -140,6 +140,13 @@ class Store(ABC):
     Methods that return a future may be called from the event loop only, after `start`; the
     future is done when the write is durable. The others are for start-up and shut-down.
     """
+
+    @abstractmethod
+    def start(self, loop: AbstractEventLoop) -> None:
+        """Take writes from this event loop; from now on only what returns a future may be called.
+
+        `close` ends it.
+        """
 
     @abstractmethod
     def append_decision(self, row: DecisionRow) -> Future[None]:
