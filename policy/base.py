@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from policy.bounds import LARGEST_FEATURE, LARGEST_REWARD, bounded, parameter, whole_parameter
-from policy.errors import BatchError, DecisionError, PolicyError, StateError, shown
+from policy.errors import (
+    BatchError,
+    DecisionError,
+    PolicyError,
+    StateError,
+    UnsupportedError,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +39,8 @@ class Candidates:
     Args:
         ids: Distinct action ids, (n_actions,).
         features: Features of each (context, action) pair, (n_actions, n_shared).
+        costs: What showing each would cost, in units of reward, (n_actions,): subtracted from
+            every score, never from what is expected. None for nothing.
 
     Example:
         >>> Candidates(("a", "b"), np.zeros((2, 3))).ids
@@ -40,6 +49,7 @@ class Candidates:
 
     ids: tuple[str, ...]
     features: Floats
+    costs: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +63,8 @@ class Batch:
         rewards: (n,).
         first: (n,) bool. False marks a correction: further reward, negative for a refund, for a
             decision that was learned before; only the response moves, not the design.
+        before: What a corrected decision had earned until then, (n,); 0 where ``first``. None for
+            all 0.
 
     Example:
         >>> Batch(np.ones((1, 2)), np.zeros((1, 3)), ("a",), np.ones(1), np.ones(1, bool)).rewards
@@ -64,6 +76,7 @@ class Batch:
     action_ids: tuple[str, ...]
     rewards: Floats
     first: npt.NDArray[np.bool_]
+    before: Floats | None = None
 
 
 class Policy(ABC):
@@ -115,10 +128,11 @@ class Policy(ABC):
             DecisionError: No candidates, ids twice, or features of another shape, NaN or infinite.
         """
         x, z = self._checked_decision(context, candidates)
+        costs = self._checked_costs(candidates)
         n_actions = len(candidates.ids)
         if n_actions == 1:
             return np.ones(1), self._expected_rewards(x, z, candidates.ids)
-        probabilities, means = self._decide(x, z, candidates.ids, rng)
+        probabilities, means = self._decide(x, z, candidates.ids, costs, rng)
         total = np.add.reduce(probabilities)
         # Written so that NaN fails it: a broken distribution must never be drawn from or logged.
         if not abs(total - 1.0) < 1e-9:
@@ -187,17 +201,46 @@ class Policy(ABC):
         Raises:
             StateError: The state is of another kind, schema or size; then nothing changes.
         """
-        for name in ("kind", "schema", "n_context", "n_shared"):
-            if manifest.get(name) != getattr(self, name):
-                raise StateError(
-                    f"saved state has {name} {shown(manifest.get(name))}: this policy needs "
-                    f"{getattr(self, name)!r}; relearn it from the log"
-                )
-        n_updates = manifest.get("n_updates")
-        if isinstance(n_updates, bool) or not isinstance(n_updates, int) or n_updates < 0:
-            raise StateError(f"n_updates is {shown(n_updates)}: must be a whole number, at least 0")
+        n_updates = self._checked_head(manifest)
         self._load_state(manifest, arrays)
         self.n_updates = n_updates
+
+    @final
+    def remove(self, batch: Batch) -> None:
+        """Un-learn rows, as if they had never been seen; what erasing a visitor needs.
+
+        Args:
+            batch: Rows exactly as they were learned, corrections included; in any order.
+
+        Raises:
+            UnsupportedError: The policy keeps no statistics that rows could be taken out of.
+            BatchError: A row that cannot have been learned; then nothing changes.
+        """
+        checked = self._checked_batch(batch)
+        if len(checked.action_ids) > self.n_updates:
+            raise BatchError(
+                f"{len(checked.action_ids)} rows to remove: only {self.n_updates} were learned"
+            )
+        self._remove(checked)
+        self.n_updates -= len(checked.action_ids)
+
+    @final
+    def merge(
+        self, manifest: Mapping[str, JSON], arrays: Mapping[str, npt.NDArray[np.float64]]
+    ) -> None:
+        """Take in what another replica learned, as if this one had learned both logs.
+
+        Args:
+            manifest: From the other's ``state``; it shares no row with this one.
+            arrays: From the other's ``state``.
+
+        Raises:
+            UnsupportedError: The policy keeps no statistics that add up.
+            StateError: The state is of another kind, schema or size; then nothing changes.
+        """
+        n_updates = self._checked_head(manifest)
+        self._merge(manifest, arrays)
+        self.n_updates += n_updates
 
     @abstractmethod
     def _decide(
@@ -205,9 +248,13 @@ class Policy(ABC):
         x: npt.NDArray[np.float64],
         z: npt.NDArray[np.float64],
         ids: tuple[str, ...],
+        costs: npt.NDArray[np.float64] | float,
         rng: np.random.Generator,
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """A fresh array of probabilities of two or more candidates, before the floor, and means."""
+        """A fresh array of probabilities of two or more candidates, before the floor, and means.
+
+        The means are without ``costs``, (n_actions,) or 0.0, which the scores are reduced by.
+        """
 
     @abstractmethod
     def _expected_rewards(
@@ -229,6 +276,34 @@ class Policy(ABC):
     ) -> None:
         """Take over what ``_state`` gave, or raise ``StateError`` before anything changes."""
 
+    def _remove(self, batch: Batch) -> None:
+        """Un-learn checked rows, or raise before anything changes."""
+        raise UnsupportedError(
+            f"{self.kind} cannot take rows out of what it has learned: relearn it from the log "
+            "without them"
+        )
+
+    def _merge(
+        self, manifest: Mapping[str, JSON], arrays: Mapping[str, npt.NDArray[np.float64]]
+    ) -> None:
+        """Add what ``_state`` of another gave, or raise before anything changes."""
+        raise UnsupportedError(
+            f"{self.kind} keeps nothing that two replicas could add up: relearn it from both logs"
+        )
+
+    def _checked_head(self, manifest: Mapping[str, JSON]) -> int:
+        """The number of updates of a state that fits this policy."""
+        for name in ("kind", "schema", "n_context", "n_shared"):
+            if manifest.get(name) != getattr(self, name):
+                raise StateError(
+                    f"saved state has {name} {shown(manifest.get(name))}: this policy needs "
+                    f"{getattr(self, name)!r}; relearn it from the log"
+                )
+        n_updates = manifest.get("n_updates")
+        if isinstance(n_updates, bool) or not isinstance(n_updates, int) or n_updates < 0:
+            raise StateError(f"n_updates is {shown(n_updates)}: must be a whole number, at least 0")
+        return n_updates
+
     def _checked_decision(
         self, context: Floats, candidates: Candidates
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -242,6 +317,12 @@ class Policy(ABC):
             bounded("context", context, (self.n_context,), LARGEST_FEATURE, DecisionError),
             bounded("features", candidates.features, shape, LARGEST_FEATURE, DecisionError),
         )
+
+    def _checked_costs(self, candidates: Candidates) -> npt.NDArray[np.float64] | float:
+        if candidates.costs is None:
+            return 0.0
+        shape = (len(candidates.ids),)
+        return bounded("costs", candidates.costs, shape, LARGEST_REWARD, DecisionError)
 
     def _checked_batch(self, batch: Batch) -> Batch:
         ids = batch.action_ids
@@ -262,7 +343,14 @@ class Policy(ABC):
             ids,
             bounded("rewards", batch.rewards, (n,), LARGEST_REWARD, BatchError),
             first,
+            self._checked_before(batch, n),
         )
+
+    @staticmethod
+    def _checked_before(batch: Batch, n: int) -> npt.NDArray[np.float64]:
+        if batch.before is None:
+            return np.zeros(n)
+        return bounded("before", batch.before, (n,), LARGEST_REWARD, BatchError)
 
 
 def draw(probabilities: npt.NDArray[np.float64], u: float) -> int:

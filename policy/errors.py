@@ -8,6 +8,7 @@ changed because of it.
     ├── DecisionError     a context or candidates that nothing can be decided on
     ├── BatchError        rows that cannot be learned
     ├── StateError        a saved state of another kind, schema or size
+    ├── UnsupportedError  something that this kind of policy cannot do
     ├── CatalogError      an action that cannot be offered
     ├── ContextError      a request's context that does not fit its declared fields
     └── ModelFileError    bytes that are not a model file of ours
@@ -46,6 +47,10 @@ class BatchError(PolicyError):
 
 class StateError(PolicyError):
     """A saved state of another kind, schema or size; the policy is unchanged."""
+
+
+class UnsupportedError(PolicyError):
+    """Something that this kind of policy cannot do; the message names the way round."""
 
 
 class CatalogError(PolicyError):

@@ -56,10 +56,15 @@ class EpsilonGreedy(LinearPolicy):
         self.epsilon = parameter("epsilon", epsilon, 0.0, 1.0)
 
     def _decide(
-        self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
+        self,
+        x: Array,
+        z: Array,
+        ids: tuple[str, ...],
+        costs: Array | float,
+        rng: np.random.Generator,
     ) -> tuple[Array, Array]:
         means = self.model.means(x, z, ids)
-        probabilities = share_of_best(means)
+        probabilities = share_of_best(means - costs)
         probabilities *= 1.0 - self.epsilon
         probabilities += self.epsilon / len(ids)
         return probabilities, means

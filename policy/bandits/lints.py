@@ -74,7 +74,12 @@ class LinTS(LinearPolicy):
             raise ParameterError(f"n_samples is {n_samples}: must be even, samples come in pairs")
 
     def _decide(
-        self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
+        self,
+        x: Array,
+        z: Array,
+        ids: tuple[str, ...],
+        costs: Array | float,
+        rng: np.random.Generator,
     ) -> tuple[Array, Array]:
         posterior = self.model.posterior(x, z, ids)
         n_actions, n_shared, n_pairs = len(ids), self.n_shared, self.n_pairs
@@ -84,9 +89,10 @@ class LinTS(LinearPolicy):
         noise *= np.sqrt(posterior.own_variances)
         noise += np.dot(normals[:, :n_shared], np.dot(posterior.residuals, root).T)
         noise *= self.alpha
+        scores = posterior.means - costs
         samples = np.empty((2 * n_pairs, n_actions))
-        np.add(posterior.means, noise, out=samples[:n_pairs])
-        np.subtract(posterior.means, noise, out=samples[n_pairs:])
+        np.add(scores, noise, out=samples[:n_pairs])
+        np.subtract(scores, noise, out=samples[n_pairs:])
         wins = np.bincount(samples.argmax(axis=1), minlength=n_actions)
         return wins / (2.0 * n_pairs), posterior.means
 

@@ -62,10 +62,16 @@ class LinUCB(LinearPolicy):
         self.alpha = parameter("alpha", alpha, 0.0, 1e6)
 
     def _decide(
-        self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
+        self,
+        x: Array,
+        z: Array,
+        ids: tuple[str, ...],
+        costs: Array | float,
+        rng: np.random.Generator,
     ) -> tuple[Array, Array]:
         means, width = self.model.means_and_variances(x, z, ids)
         np.sqrt(width, out=width)
         width *= self.alpha
         width += means
+        width -= costs
         return share_of_best(width), means

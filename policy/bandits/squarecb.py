@@ -64,13 +64,19 @@ class SquareCB(LinearPolicy):
         self.exponent = parameter("exponent", exponent, 0.0, 1.0)
 
     def _decide(
-        self, x: Array, z: Array, ids: tuple[str, ...], rng: np.random.Generator
+        self,
+        x: Array,
+        z: Array,
+        ids: tuple[str, ...],
+        costs: Array | float,
+        rng: np.random.Generator,
     ) -> tuple[Array, Array]:
         gamma = self.gamma_scale * self.n_updates**self.exponent
-        scores = self.model.means(x, z, ids)
+        means = self.model.means(x, z, ids)
+        scores = means - costs
         best = scores.max()
         probabilities: Array = 1.0 / (len(ids) + gamma * (best - scores))
         # Ties share what is left: the order of the candidates must not decide.
         left = 1.0 - np.add.reduce(probabilities)
         probabilities += left * share_of_best(scores)
-        return probabilities, scores
+        return probabilities, means
