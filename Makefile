@@ -7,7 +7,7 @@ CONFIG ?= segue.toml
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint format types imports bench bench-http bench-policies bench-profiles clean
+.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-http bench-policies bench-profiles bench-slots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,11 +54,17 @@ imports: $(VENV)/.dev ## import-linter: api > simulator > policy | segments
 
 bench: bench-policies bench-profiles bench-http ## every benchmark, peers beside ours
 
+bench-bakeoff: $(VENV)/.peers ## mean reward beside five peer libraries (an hour)
+	$(BIN)/python -m benchmarks.bakeoff $(ARGS)
+
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
 
 bench-policies: $(VENV)/.peers ## microseconds per decision and per update, MABWiser beside
 	$(BIN)/python -m benchmarks.policies $(ARGS)
+
+bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
+	$(BIN)/python -m benchmarks.slots $(ARGS)
 
 bench-profiles: $(VENV)/.peers ## bytes per visitor and microseconds per event
 	$(BIN)/python -m benchmarks.profiles $(ARGS)

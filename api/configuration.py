@@ -12,17 +12,24 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as UnreadableError
 
+from api.reward_settings import RewardEventSettings, RewardSettings
+from api.rule_settings import (
+    CapSettings,
+    ConsentSettings,
+    HoldoutSettings,
+    LimitSettings,
+    PriceSettings,
+)
+from api.section import nearest
 from api.settings import (
     ActionSettings,
     EventSettings,
     KeySettings,
     PlacementSettings,
-    RewardSettings,
     SegmentSettings,
     ServiceSettings,
     Settings,
     SettingsError,
-    nearest,
 )
 
 
@@ -88,7 +95,18 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "events": EventSettings,
         "segments": SegmentSettings,
         "keys": KeySettings,
-        "actions": ActionSettings,
-        "placements": RewardSettings if "reward" in place[:-1] else PlacementSettings,
+        "consent": ConsentSettings,
+        "limits": LimitSettings,
+        "actions": CapSettings if "cap" in place[:-1] else ActionSettings,
+        "placements": _placement_section(place),
     }
     return (sections[place[0]] if len(place) > 1 else Settings).model_fields
+
+
+def _placement_section(place: tuple[int | str, ...]) -> type[BaseModel]:
+    for name, section in (("price", PriceSettings), ("holdout", HoldoutSettings)):
+        if name in place[:-1]:
+            return section
+    if "reward" not in place[:-1]:
+        return PlacementSettings
+    return RewardEventSettings if "events" in place[:-1] else RewardSettings

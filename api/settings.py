@@ -4,7 +4,6 @@ Stands at the very front of the service: what every other module is told is here
 wrong with it is said by field, value and rule before a port is opened.
 """
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,10 +25,24 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.reward_settings import RewardSettings
+from api.rule_checks import rule_faults
+from api.rule_settings import (
+    CapSettings,
+    Cents,
+    Channel,
+    ConditionText,
+    ConsentSettings,
+    HoldoutSettings,
+    Kind,
+    LimitSettings,
+    Minutes,
+    PriceSettings,
+    Timezone,
+)
+from api.section import Name, Section, nearest
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
-from policy.reward.spec import RewardSpec
-from segments.event import EVENT_NAMES
 
 
 def _is_hash(value: str) -> str:
@@ -47,7 +61,6 @@ def _values(value: object) -> object:
     return tuple(value)
 
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 KeyHash = Annotated[str, AfterValidator(_is_hash)]
 ContextValues = Annotated[Literal["number"] | tuple[str, ...], PlainValidator(_values)]
 Scope = Literal["decide", "ingest", "reward", "read", "admin"]
@@ -58,11 +71,7 @@ class SettingsError(ValueError):
     """A configuration that the service will not start with; the message lists every fault."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServiceSettings(_Section):
+class ServiceSettings(Section):
     """`[service]`: where it listens, where it stores, which clock it trusts."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -81,10 +90,13 @@ class ServiceSettings(_Section):
     snapshot_seconds: float = Field(
         30.0, gt=0, le=86_400, description="How often models and profiles are saved, in seconds."
     )
+    timezone: Timezone = Field(
+        "UTC", description="Whose hours and dates the rules mean, such as `Europe/Berlin`."
+    )
     max_body_kb: int = Field(512, ge=1, le=16384, description="Largest request body, in kB.")
 
 
-class EventSettings(_Section):
+class EventSettings(Section):
     """`[events]`: how far from now an event's time may lie."""
 
     max_age_days: int = Field(30, ge=1, le=36_525, description="Oldest event accepted, in days.")
@@ -93,7 +105,7 @@ class EventSettings(_Section):
     )
 
 
-class SegmentSettings(_Section):
+class SegmentSettings(Section):
     """`[segments]`: how visitors are grouped."""
 
     n_segments: int = Field(6, ge=2, le=8, description="Number of segments.")
@@ -105,7 +117,7 @@ class SegmentSettings(_Section):
     seed: int = Field(0, ge=0, description="Seed of the first fit.")
 
 
-class KeySettings(_Section):
+class KeySettings(Section):
     """`[[keys]]`: one API key, stored as the hash that `segue keys` prints."""
 
     name: Name = Field(description="Who holds it; appears in logs instead of the key.")
@@ -113,13 +125,11 @@ class KeySettings(_Section):
     scopes: tuple[Scope, ...] = Field(min_length=1, description="What it may do.")
 
 
-class ActionSettings(_Section):
+class ActionSettings(Section):
     """`[[actions]]`: something that can be shown."""
 
     id: Name = Field(description="Unique id.")
-    kind: Literal["offer", "price", "content", "recommendation", "message"] = Field(
-        "content", description="What it is."
-    )
+    kind: Kind = Field("content", description="What it is.")
     category: Name | None = Field(None, description="Category it shows; matched with affinities.")
     brand: Name | None = Field(None, description="Brand it shows; matched with affinities.")
     features: dict[Name, FiniteFloat] = Field(
@@ -128,6 +138,30 @@ class ActionSettings(_Section):
     payload: dict[str, JsonValue] = Field(
         default_factory=dict, description="Returned to the storefront as is."
     )
+    channel: Channel | None = Field(
+        None, description="How it reaches the visitor, who may have to consent."
+    )
+    price_cents: Cents | None = Field(None, description="The price that it shows.")
+    cost_cents: Cents | None = Field(None, description="What it costs the shop.")
+    price_of: Name | None = Field(None, description="What it is the price of.")
+    condition: ConditionText | None = Field(None, description="Has to hold for it to be shown.")
+    cap: CapSettings | None = Field(None, description="How often one visitor is shown it at most.")
+    cooldown_minutes: Minutes | None = Field(
+        None, description="Least time between one showing and the next."
+    )
+    starts: AwareDatetime | None = Field(None, description="When it may first be shown.")
+    ends: AwareDatetime | None = Field(None, description="From when on it may not.")
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        if self.kind == "price" and self.price_cents is None:
+            raise ValueError("price_cents is needed by an action of kind 'price'")
+        if self.kind == "message" and self.channel is None:
+            raise ValueError("channel is needed by an action of kind 'message'")
+        if self.starts is not None and self.ends is not None and self.ends <= self.starts:
+            rule = f"must be after starts, which is {self.starts.isoformat()}"
+            raise ValueError(f"ends is {self.ends.isoformat()}: {rule}")
+        return self
 
 
 class PolicySettings(BaseModel):
@@ -151,35 +185,20 @@ class PolicySettings(BaseModel):
         return self
 
 
-class RewardSettings(_Section):
-    """`[placements.reward]`: what counts as success."""
+class ChallengerSettings(PolicySettings):
+    """`[placements.challenger]`: a second policy that decides a share of the decisions."""
 
-    event: str = Field("Order Completed", description="Name of the event that earns the reward.")
-    match: Literal["category", "brand", "product_id"] | None = Field(
-        None, description="Count only products whose attribute equals the action's."
-    )
-    value: Literal["hit", "revenue"] = Field("hit", description="1 per conversion, or its revenue.")
-    window_minutes: int = Field(24 * 60, ge=1, le=90 * 24 * 60, description="Attribution window.")
-    aggregation: Literal["first", "sum"] = Field(
-        "first", description="`first` conversion settles a decision, or the `sum` of all counts."
-    )
-    default: float = Field(
-        0.0, ge=-1e6, le=1e6, description="Reward of a window without a conversion."
-    )
+    share: float = Field(gt=0, lt=1, description="Of the decisions that the challenger takes.")
 
-    @field_validator("event")
-    @classmethod
-    def _known_event(cls, value: str) -> str:
-        if value not in EVENT_NAMES:
-            raise ValueError(f"no such event{nearest(value, EVENT_NAMES)}")
-        return value
-
-    def spec(self) -> RewardSpec:
-        """The same as the policy room's value."""
-        return RewardSpec(**self.model_dump())
+    @model_validator(mode="after")
+    def _floors_once(self) -> Self:
+        if "floor" in self.parameters:
+            rule = "the floor of [placements.policy] is spread over what both say: leave it out"
+            raise ValueError(f"floor is {self.parameters['floor']!r}: {rule}")
+        return self
 
 
-class PlacementSettings(_Section):
+class PlacementSettings(Section):
     """`[[placements]]`: a place in the shop where one action is shown."""
 
     name: Name = Field(description="What the storefront asks for.")
@@ -187,6 +206,10 @@ class PlacementSettings(_Section):
         min_length=1, description="Ids of the actions it chooses among."
     )
     default: Name = Field(description="The action shown when anything is broken.")
+    baseline: Name | None = Field(
+        None, description="What the control group is shown; the default, unless it is named."
+    )
+    condition: ConditionText | None = Field(None, description="Has to hold for every candidate.")
     context: dict[Name, ContextValues] = Field(
         default_factory=dict,
         description='What the storefront sends: `"number"`, or the list of possible values.',
@@ -195,6 +218,9 @@ class PlacementSettings(_Section):
         (), description="Pairs of a context feature and an action feature, multiplied."
     )
     policy: PolicySettings = Field(default_factory=lambda: PolicySettings(kind="linucb"))
+    challenger: ChallengerSettings | None = None
+    holdout: HoldoutSettings | None = None
+    price: PriceSettings | None = None
     reward: RewardSettings = Field(default_factory=RewardSettings)
 
     @field_validator("actions")
@@ -204,11 +230,11 @@ class PlacementSettings(_Section):
             raise ValueError(f"{name!r} is there more than once; ids must be unique")
         return value
 
-    @field_validator("default")
+    @field_validator("default", "baseline")
     @classmethod
-    def _is_an_action(cls, value: str, info: ValidationInfo) -> str:
+    def _is_an_action(cls, value: str | None, info: ValidationInfo) -> str | None:
         actions = info.data.get("actions")  # absent when they are at fault themselves
-        if actions is not None and value not in actions:
+        if value is not None and actions is not None and value not in actions:
             raise ValueError(f"must be one of the placement's actions{nearest(value, actions)}")
         return value
 
@@ -223,6 +249,8 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     events: EventSettings = EventSettings()
     segments: SegmentSettings = SegmentSettings()
+    consent: ConsentSettings = ConsentSettings()
+    limits: tuple[LimitSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
     actions: tuple[ActionSettings, ...] = ()
     placements: tuple[PlacementSettings, ...] = ()
@@ -247,6 +275,7 @@ class Settings(BaseSettings):
             *self._unearnable(),
             *self._open_to_all(),
         ]
+        faults += [] if faults else rule_faults(self)
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -299,12 +328,6 @@ class Settings(BaseSettings):
         for fault in changed._open_to_all():
             raise SettingsError(fault)
         return changed
-
-
-def nearest(value: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the closest known name, or nothing."""
-    close = difflib.get_close_matches(value, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def repeated(names: Iterable[str]) -> list[str]:

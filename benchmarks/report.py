@@ -40,11 +40,20 @@ def parse_options(description: str, arguments: Sequence[str] | None = None) -> O
         description: First line of `--help`.
         arguments: Instead of those of the process.
     """
+    return options_of(option_parser(description).parse_args(arguments))
+
+
+def option_parser(description: str) -> argparse.ArgumentParser:
+    """A parser of the shared options, for a benchmark that adds its own."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--data", type=Path, metavar="DIR", help="other data, in the same layout")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def options_of(given: argparse.Namespace) -> Options:
+    """The shared options among those that were parsed."""
     return Options(json_file=given.json, quick=given.quick, data=given.data)
 
 

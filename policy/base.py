@@ -23,6 +23,8 @@ from policy.errors import (
     shown,
 )
 
+from policy.explanation import Explanation
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -159,6 +161,20 @@ class Policy(ABC):
         return self._expected_rewards(x, z, candidates.ids)
 
     @final
+    def explain(self, context: Floats, candidates: Candidates) -> Explanation:
+        """What each feature adds to what is expected of each candidate. Nothing changes.
+
+        Args:
+            context: (n_context,).
+            candidates: At least one.
+
+        Raises:
+            DecisionError: As for ``distribution``.
+        """
+        x, z = self._checked_decision(context, candidates)
+        return self._explain(x, z, candidates.ids)
+
+    @final
     def update(self, batch: Batch) -> None:
         """Learn rows one after another: any split into batches gives the same state to the bit.
 
@@ -275,6 +291,21 @@ class Policy(ABC):
         self, manifest: Mapping[str, JSON], arrays: Mapping[str, npt.NDArray[np.float64]]
     ) -> None:
         """Take over what ``_state`` gave, or raise ``StateError`` before anything changes."""
+
+    def _explain(
+        self, x: npt.NDArray[np.float64], z: npt.NDArray[np.float64], ids: tuple[str, ...]
+    ) -> Explanation:
+        """A kind that cannot take its scores apart gives them whole."""
+        means = self._expected_rewards(x, z, ids)
+        n_actions = len(ids)
+        return Explanation(
+            ids,
+            means,
+            np.full(n_actions, np.nan),
+            np.zeros((n_actions, self.n_context)),
+            np.zeros((n_actions, self.n_shared)),
+            means.copy(),
+        )
 
     def _remove(self, batch: Batch) -> None:
         """Un-learn checked rows, or raise before anything changes."""

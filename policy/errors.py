@@ -10,6 +10,9 @@ changed because of it.
     ├── StateError        a saved state of another kind, schema or size
     ├── UnsupportedError  something that this kind of policy cannot do
     ├── CatalogError      an action that cannot be offered
+    │   └── ConditionError    a condition that does not parse, or asks what cannot be answered
+    ├── BookingError      money or stock that cannot be booked like that
+    ├── RewardSpecError   a reward definition that contradicts itself
     ├── ContextError      a request's context that does not fit its declared fields
     └── ModelFileError    bytes that are not a model file of ours
 """
@@ -55,6 +58,51 @@ class UnsupportedError(PolicyError):
 
 class CatalogError(PolicyError):
     """An action that cannot be offered."""
+
+
+class ConditionError(CatalogError):
+    """A condition that does not parse, or that asks what cannot be answered.
+
+    Args:
+        text: The condition, or the part of it that is at fault; shown shortened.
+        rule: What would have been accepted.
+        position: Where in the text it went wrong, from 0; None for the text as a whole.
+
+    Example:
+        >>> str(ConditionError("segment =", "must be ==, written twice", 8))
+        "condition 'segment =' at character 9: must be ==, written twice"
+    """
+
+    def __init__(self, text: str, rule: str, position: int | None = None) -> None:
+        where = "" if position is None else f" at character {position + 1}"
+        super().__init__(f"condition {shown(text)}{where}: {rule}")
+        self.text = text
+        self.rule = rule
+        self.position = position
+
+
+class BookingError(PolicyError):
+    """Money or stock that cannot be booked like that; the books are unchanged."""
+
+
+class RewardSpecError(PolicyError):
+    """A reward definition that contradicts itself.
+
+    Args:
+        field: Name of the field.
+        value: What was given; shown shortened.
+        rule: What would have been accepted.
+
+    Example:
+        >>> str(RewardSpecError("window_minutes", 0, "must be at least 1"))
+        'window_minutes is 0: must be at least 1'
+    """
+
+    def __init__(self, field: str, value: object, rule: str) -> None:
+        super().__init__(f"{field} is {shown(value)}: {rule}")
+        self.field = field
+        self.value = value
+        self.rule = rule
 
 
 class ContextError(PolicyError):

@@ -63,6 +63,7 @@ class Product:
         price_cents: price of one piece, in minor units, or None where unknown.
         quantity: pieces, 0 to a million.
         position: place in the list that showed it, or None.
+        cost_cents: what one piece costs the shop, in minor units, or None where unknown.
 
     Example:
         >>> Product(product_id="p1", category="Coffee", price_cents=1_250, quantity=2).quantity
@@ -79,6 +80,7 @@ class Product:
     quantity: int = 1
     coupon: str | None = None
     position: int | None = None
+    cost_cents: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Event:
         revenue_cents: order value without shipping and tax, in minor units.
         products: at most 1,000 lines.
         consent: pairs of a purpose and whether it was granted.
+        decision_id: the decision that was shown or acted on, where the sender says so.
 
     Raises:
         EventError: naming the field, the value and the rule.
@@ -124,6 +127,7 @@ class Event:
     query: str | None = None
     products: tuple[Product, ...] = ()
     consent: tuple[tuple[str, bool], ...] = ()
+    decision_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.name not in EVENT_NAMES:
@@ -139,7 +143,7 @@ class Event:
             value = getattr(self, field)
             if value is not None and value is not self.visitor:
                 _check_id(field, value)
-        for field in ("order_id", "currency", "coupon", "query"):
+        for field in ("order_id", "currency", "coupon", "query", "decision_id"):
             _check_text(field, getattr(self, field), MAX_TEXT_CHARS)
         for field in _MONEY_FIELDS:
             _check_number(field, getattr(self, field), MAX_CENTS)
@@ -231,6 +235,8 @@ def _check_products(products: tuple[Product, ...]) -> None:
         _check_number("quantity", quantity, MAX_QUANTITY, i)
         if position is not None:
             _check_number("position", position, MAX_QUANTITY, i)
+        if product.cost_cents is not None:
+            _check_number("cost_cents", product.cost_cents, MAX_CENTS, i)
 
 
 def _check_texts(i: int, product: Product) -> None:

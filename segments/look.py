@@ -36,7 +36,7 @@ class Look:
         at: the moment.
     """
 
-    __slots__ = ("_at", "_population", "_profile", "_segmentation", "visitor")
+    __slots__ = ("_at", "_population", "_profile", "_read", "_segmentation", "visitor")
 
     def __init__(
         self,
@@ -51,15 +51,27 @@ class Look:
         self._population = population
         self._segmentation = segmentation
         self._at = at
+        self._read: list[float] | None = None
 
     def context(self) -> Context:
         """The feature vector and the segment; see `Pipeline.describe`."""
-        profile = self._profile
-        vector = np.array(SCHEMA.read(profile or SCHEMA.new_profile(), self._at), np.float32)
+        vector = np.array(self._scaled(), np.float32)
         segment = None
-        if profile is not None and self._segmentation is not None:
+        if self._profile is not None and self._segmentation is not None:
             segment = self._segmentation.assign(vector)
-        return Context(self.visitor, profile is not None, vector, segment)
+        return Context(self.visitor, self._profile is not None, vector, segment)
+
+    def natural(self, position: int) -> float:
+        """A feature in its natural units, such as days or cents, as `Reading.natural` has them.
+
+        Args:
+            position: in `Pipeline.feature_names`.
+        """
+        return SCHEMA.readings[position].natural(self._scaled()[position])
+
+    def consent(self, purpose: str) -> bool | None:
+        """Whether the visitor last granted or refused a purpose; None for neither."""
+        return None if self._profile is None else self._profile.consents.said(purpose)
 
     def affinities(self, attribute: str, values: tuple[str, ...]) -> npt.NDArray[np.float64]:
         """How much the visitor is drawn to each value; see `Pipeline.affinities`.
@@ -81,6 +93,11 @@ class Look:
             for key, rate in zip(value_hashes(values), rates, strict=True)
         ]
         return np.minimum(drawn, 1.0)
+
+    def _scaled(self) -> list[float]:
+        if self._read is None:
+            self._read = SCHEMA.read(self._profile or SCHEMA.new_profile(), self._at)
+        return self._read
 
 
 _ORDERS_90D = SCHEMA.index["orders_90d"]

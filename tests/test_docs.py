@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -22,8 +23,11 @@ from typer.main import get_command
 from api.app import create_app
 from api.cli.main import app as cli
 from api.configuration import parse_settings
+from api.loop.placement import build_placements
+from api.rule_settings import ConsentSettings, HoldoutSettings, LimitSettings, PriceSettings
 from api.settings import (
     ActionSettings,
+    ChallengerSettings,
     EventSettings,
     KeySettings,
     PlacementSettings,
@@ -33,6 +37,9 @@ from api.settings import (
     ServiceSettings,
 )
 from policy.bandits.build import POLICY_KINDS, policy_parameters
+from policy.catalog.condition.parser import parse
+from policy.catalog.eligibility import Reason
+from policy.catalog.rulebook import ACTION_FIELDS
 from segments.event import EVENT_NAMES
 from segments.pipeline import Pipeline
 
@@ -42,10 +49,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[service]": ServiceSettings,
     "[events]": EventSettings,
     "[segments]": SegmentSettings,
+    "[consent]": ConsentSettings,
+    "[[limits]]": LimitSettings,
     "[[keys]]": KeySettings,
     "[[actions]]": ActionSettings,
     "[[placements]]": PlacementSettings,
     "[placements.policy]": PolicySettings,
+    "[placements.challenger]": ChallengerSettings,
+    "[placements.holdout]": HoldoutSettings,
+    "[placements.price]": PriceSettings,
     "[placements.reward]": RewardSettings,
 }
 
@@ -109,6 +121,25 @@ def test_every_event_and_feature_is_documented() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def test_the_example_of_rules_builds_its_placements() -> None:
+    (example,) = examples("docs/rules.md", "toml")
+    placements = build_placements(parse_settings(tomllib.loads(example)))
+    assert {name: one.choices.screen is not None for name, one in placements.items()} == {
+        "home": True,
+        "price": True,
+    }
+
+
+def test_every_reason_and_every_field_of_actions_is_documented() -> None:
+    text = page("docs/rules.md")
+    for reason in get_args(Reason):
+        assert f"`{reason}`" in text.split("## Reasons")[1].split("## ")[0]
+    for name in ACTION_FIELDS:
+        assert name in text.split("## Conditions")[1].split("## ")[0]
+    for example in re.findall(r"^    (.+)$", text.split("## Conditions")[1], re.MULTILINE):
+        assert str(parse(example))
 
 
 def test_examples_of_problems_have_the_shape() -> None:

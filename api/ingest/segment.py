@@ -33,12 +33,13 @@ _CHANNEL_OF_NAME = {
     "Screen": "app", "Zone": "in-store",
 }  # fmt: skip
 _MONEY = ("total", "revenue", "shipping", "tax", "discount")
-_TEXTS = ("order_id", "currency", "coupon", "query")
+_TEXTS = ("order_id", "currency", "coupon", "query", "decision_id")
 _WIRE_NAMES = {
     "name": "event", "visitor": "userId", "user_id": "userId", "anonymous_id": "anonymousId",
     "previous_id": "previousId", "message_id": "messageId", "products": "properties.products",
     "order_id": "properties.order_id", "currency": "properties.currency",
     "coupon": "properties.coupon", "query": "properties.query",
+    "decision_id": "properties.decision_id",
 }  # fmt: skip
 
 
@@ -188,6 +189,7 @@ def _product(fields: Mapping[str, Any], prefix: str) -> Product:
         quantity=quantity,
         coupon=_text(fields, "coupon", prefix),
         position=fields.get("position"),
+        cost_cents=_cents(fields, "cost", prefix),
     )
 
 

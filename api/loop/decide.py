@@ -1,27 +1,31 @@
 """Decide: visitor and context in, one action with its exact probability out.
 
-The hot path. Profile, features, segment, pair features and policy are array work in memory; then
-one row goes to the log, and the answer waits until that row is durable.
+The hot path. Profile, features, segment, rules, pair features and policy are work in memory; then
+one row goes to the log, and the answer waits until that row is durable. Rules act on the candidates
+before the policy distributes, and the policy distributes before anything is drawn.
 """
 
 import json
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 
 from api.loop.chance import Chance, DecisionIds
+from api.loop.choice import NONE, Choice, default_choice, to_answer, to_row
 from api.loop.clock import Clock, from_us, to_us
 from api.loop.errors import BadRequestError, NotFoundError
-from api.loop.placement import Choices, Placement
+from api.loop.placement import CONTROL, Choices, Placement
+from api.loop.shown import ShownLog
 from api.schemas.decision import CandidateAction, DecisionRequest
-from api.settings import nearest
-from api.storage.base import DecisionRow, Store, StoreUnavailableError
+from api.section import nearest
+from api.storage.base import StoreUnavailableError
 from policy.base import Candidates, draw
 from policy.catalog.action import Action
+from policy.catalog.eligibility import Reason, Situation
+from policy.catalog.exposure import NOTHING
 from policy.errors import CatalogError, ContextError, DecisionError
+from segments.look import Look
 from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -31,24 +35,24 @@ STORE_UNAVAILABLE = "the log cannot be written"
 POLICY_FAILED = "the policy failed"
 
 
-class Choice(NamedTuple):
-    """What was chosen, with all that went into it.
+class Asked(NamedTuple):
+    """One request, with what it is about.
 
     Args:
-        context: float32 (n_context,), or None when nothing was computed.
-        features: float32 (n_candidates, n_shared), likewise.
-        probabilities: float64 over `choices`.
-        expected: Expected reward of each candidate.
+        choices: The candidates.
+        baseline: What the control group is shown.
+        visitor: The id in use.
+        group: `control` or `treatment`; None without a holdout.
     """
 
+    placement: Placement
+    request: DecisionRequest
     choices: Choices
-    chosen: int
-    probabilities: npt.NDArray[np.float64]
-    expected: npt.NDArray[np.float64]
-    segment: str | None
-    context: npt.NDArray[np.float32] | None
-    features: npt.NDArray[np.float32] | None
-    reason: str | None = None
+    baseline: Choices
+    visitor: str
+    group: str | None
+    now_us: int
+    decision_id: str
 
 
 class Decider:
@@ -57,16 +61,16 @@ class Decider:
     Args:
         placements: By name.
         pipeline: Who the visitors are.
-        store: Where decisions become durable.
+        shown: The log of decisions, and what visitors were shown.
         clock: What time it is.
     """
 
     def __init__(
-        self, placements: dict[str, Placement], pipeline: Pipeline, store: Store, clock: Clock
+        self, placements: dict[str, Placement], pipeline: Pipeline, shown: ShownLog, clock: Clock
     ) -> None:
         self._placements = placements
         self._pipeline = pipeline
-        self._store = store
+        self._shown = shown
         self._clock = clock
         self._chance = Chance()
         self._ids = DecisionIds()
@@ -84,29 +88,46 @@ class Decider:
             NotFoundError: Unknown placement.
             BadRequestError: A context, candidate or timestamp that breaks a rule.
         """
+        asked = self.ask(request)
+        placement, logged = asked.placement, asked.decision_id
+        version = placement.version
+        choice = self.choose(asked)
+        row = to_row(placement, choice, asked.decision_id, asked.visitor, asked.now_us, version)
+        try:
+            await self._shown.append(row)
+        except StoreUnavailableError as error:
+            log.error("decision_not_logged", placement=placement.name, error=str(error))
+            choice = default_choice(placement, STORE_UNAVAILABLE, choice.refused, asked.group)
+            return to_answer(choice, None, version)
+        return to_answer(choice, logged, version)
+
+    def ask(self, request: DecisionRequest) -> Asked:
+        """What a request is about.
+
+        Raises:
+            NotFoundError: Unknown placement.
+            BadRequestError: A candidate or timestamp that breaks a rule.
+        """
         placement = self._placement(request.placement)
         now_us = self._now_us(request)
         visitor = self._pipeline.resolve(request.visitor)
-        decision_id = self._ids.new(now_us)
-        version = placement.version
-        choices, excluded = self._choices(placement, request)
-        try:
-            choice = self._choose(placement, choices, visitor, request, now_us, decision_id)
-        except ContextError as error:
-            raise BadRequestError(f"context.{error.field}", error.value, error.rule) from None
-        except DecisionError as error:
-            raise BadRequestError("actions", len(choices.ids), str(error)) from None
-        except Exception:
-            log.exception("decision_failed", placement=placement.name)
-            choice = _default(placement, POLICY_FAILED)
-        row = _row(placement, choice, decision_id, visitor, now_us, version)
-        logged: str | None = decision_id
-        try:
-            await self._store.append_decision(row)
-        except StoreUnavailableError as error:
-            log.error("decision_not_logged", placement=placement.name, error=str(error))
-            choice, logged = _default(placement, STORE_UNAVAILABLE), None
-        return _answer(choice, logged, version, excluded)
+        choices = placement.choices
+        if request.actions is not None:
+            choices = _candidates(request.actions, placement)
+        return Asked(
+            placement,
+            request,
+            choices,
+            placement.baseline,
+            visitor,
+            placement.group(visitor),
+            now_us,
+            self.new_id(now_us),
+        )
+
+    def new_id(self, now_us: int) -> str:
+        """The id of a decision, from which its randomness comes."""
+        return self._ids.new(now_us)
 
     def _placement(self, name: str) -> Placement:
         placement = self._placements.get(name)
@@ -129,35 +150,33 @@ class Decider:
             raise BadRequestError("timestamp", None, rule)
         return now_us
 
-    def _choices(
-        self, placement: Placement, request: DecisionRequest
-    ) -> tuple[Choices, tuple[str, ...]]:
-        """What may be chosen, and the candidates that may not."""
-        choices = placement.choices
-        if request.actions is not None:
-            choices = _candidates(request.actions, placement)
-        if not request.excluded:
-            return choices, ()
-        excluded = frozenset(request.excluded)
-        out = tuple(name for name in choices.ids if name in excluded)
-        return choices.without(excluded), out
+    def choose(self, asked: Asked) -> Choice:
+        """The policy's choice; the default where the policy fails.
 
-    def _choose(
-        self,
-        placement: Placement,
-        choices: Choices,
-        visitor: str,
-        request: DecisionRequest,
-        now_us: int,
-        decision_id: str,
-    ) -> Choice:
-        if not choices.ids:
-            return _default(placement, NO_ELIGIBLE)
-        look = self._pipeline.look(visitor, from_us(now_us))
+        Raises:
+            BadRequestError: A context or a candidate that breaks a rule.
+        """
+        placement, choices = asked.placement, asked.choices
+        try:
+            return self._choose(asked)
+        except ContextError as error:
+            raise BadRequestError(f"context.{error.field}", error.value, error.rule) from None
+        except DecisionError as error:
+            raise BadRequestError("actions", len(choices.ids), str(error)) from None
+        except Exception:
+            log.exception("decision_failed", placement=placement.name)
+            return default_choice(placement, POLICY_FAILED, group=asked.group)
+
+    def _choose(self, asked: Asked) -> Choice:
+        placement = asked.placement
+        look = self._pipeline.look(asked.visitor, from_us(asked.now_us))
         described = look.context()
         segmentation = self._pipeline.segmentation
         slot = segmentation.slot(described.segment) if segmentation and described.segment else None
-        context = placement.contexts.encode(described.vector, slot, request.context)
+        context = placement.contexts.encode(described.vector, slot, asked.request.context)
+        choices, refused = self._screened(asked, asked.choices, look, described.segment)
+        if not choices.ids:
+            return default_choice(placement, NO_ELIGIBLE, refused, asked.group)
         categories, brands = choices.categories, choices.brands
         features = placement.pairs.encode(
             context,
@@ -166,7 +185,7 @@ class Decider:
             0.0 if brands is None else look.affinities("brand", brands),
         )
         candidates = Candidates(choices.ids, features)
-        rng = self._chance.of(decision_id)
+        rng = self._chance.of(asked.decision_id)
         probabilities, expected = placement.policy.decide(context, candidates, rng)
         return Choice(
             choices,
@@ -176,6 +195,67 @@ class Decider:
             described.segment,
             context,
             features,
+            refused,
+            asked.group,
+        )
+
+    def _screened(
+        self, asked: Asked, choices: Choices, look: Look, segment: str | None
+    ) -> tuple[Choices, Mapping[str, Reason]]:
+        """The eligible candidates, and why the others are not, by id.
+
+        The control group has one candidate: the baseline, under the same rules as for everybody.
+        """
+        refused = self._refused(asked, choices, look, segment)
+        if asked.group == CONTROL:
+            return self._held_out(asked, choices, refused, look, segment)
+        if not refused:
+            return choices, NONE
+        reasons = {choices.ids[i]: refused[i] for i in sorted(refused)}
+        return choices.without(refused), reasons
+
+    def _held_out(
+        self,
+        asked: Asked,
+        choices: Choices,
+        refused: Mapping[int, Reason],
+        look: Look,
+        segment: str | None,
+    ) -> tuple[Choices, Mapping[str, Reason]]:
+        baseline = asked.baseline
+        (name,) = baseline.ids
+        reasons: dict[str, Reason] = {
+            other: refused.get(i, "held_out") for i, other in enumerate(choices.ids)
+        }
+        if name in reasons:
+            own = refused.get(choices.ids.index(name))
+        else:  # the request brought other candidates along
+            own = self._refused(asked, baseline, look, segment).get(0)
+        if own is not None:
+            return baseline.without((0,)), reasons | {name: own}
+        reasons.pop(name, None)
+        return baseline, reasons
+
+    def _refused(
+        self, asked: Asked, choices: Choices, look: Look, segment: str | None
+    ) -> dict[int, Reason]:
+        """Why candidates may not be shown, by position."""
+        excluded = frozenset(asked.request.excluded)
+        screen = choices.screen
+        if screen is None:
+            if not excluded:
+                return {}
+            return {i: "excluded" for i, name in enumerate(choices.ids) if name in excluded}
+        facts = asked.placement.facts
+        context = asked.request.context
+        return screen.refused(
+            Situation(
+                asked.now_us,
+                facts.read(look, segment, context, asked.now_us) if screen.questions else (),
+                look.consent,
+                self._shown.of(asked.visitor) if screen.asks_history else NOTHING,
+                excluded,
+            )
         )
 
 
@@ -190,7 +270,7 @@ def _candidates(actions: list[CandidateAction], placement: Placement) -> Choices
                 placement.pairs.static([made[action.id]])  # refuses undeclared features, by index
         except CatalogError as error:
             raise BadRequestError(f"actions[{index}]", action.id, str(error)) from None
-    return Choices.of(list(made.values()), placement.pairs)
+    return placement.among(list(made.values()))
 
 
 def _candidate(action: CandidateAction) -> Action:
@@ -201,72 +281,8 @@ def _candidate(action: CandidateAction) -> Action:
         category=action.category,
         brand=action.brand,
         features=tuple(action.features.items()),
+        channel=action.channel,
+        price_cents=action.price_cents,
+        cost_cents=action.cost_cents,
+        price_of=action.price_of,
     )
-
-
-def _default(placement: Placement, reason: str) -> Choice:
-    return Choice(
-        Choices.of([placement.default], placement.pairs),
-        0,
-        np.ones(1),
-        np.zeros(1),
-        None,
-        None,
-        None,
-        reason,
-    )
-
-
-def _row(
-    placement: Placement, choice: Choice, decision_id: str, visitor: str, now_us: int, version: str
-) -> DecisionRow:
-    action = choice.choices.actions[choice.chosen]
-    context, features = choice.context, choice.features
-    return DecisionRow(
-        decision_id,
-        visitor,
-        placement.name,
-        now_us,
-        now_us + placement.window_us,
-        version,
-        None if context is None else placement.layout,
-        choice.segment,
-        action.id,
-        placement.matched(action),
-        choice.chosen,
-        float(choice.probabilities[choice.chosen]),
-        choice.reason,
-        choice.choices.ids_json,
-        choice.probabilities.tobytes(),
-        None if context is None else context.tobytes(),
-        None if features is None else features.tobytes(),
-    )
-
-
-@lru_cache(4096)
-def _parsed(payload: str) -> Any:
-    """A payload as it is answered; nobody changes it."""
-    return json.loads(payload)
-
-
-def _answer(
-    choice: Choice, decision_id: str | None, version: str, excluded: tuple[str, ...]
-) -> dict[str, Any]:
-    action = choice.choices.actions[choice.chosen]
-    ids = choice.choices.ids
-    probabilities = choice.probabilities.tolist()
-    expected = choice.expected.tolist()
-    order = sorted(range(len(ids)), key=expected.__getitem__, reverse=True)
-    order.remove(choice.chosen)
-    ranking = [{"id": ids[i], "probability": probabilities[i]} for i in (choice.chosen, *order)]
-    ranking += [{"id": name, "probability": 0.0} for name in excluded if name != action.id]
-    return {
-        "decision_id": decision_id,
-        "action": {"id": action.id, "kind": action.kind, "payload": _parsed(action.payload)},
-        "probability": probabilities[choice.chosen],
-        "ranking": ranking,
-        "segment": choice.segment,
-        "policy_version": version,
-        "default": choice.reason is not None,
-        "reason": choice.reason,
-    }

@@ -11,10 +11,13 @@ from api.loop.clock import make_clock
 from api.loop.decide import Decider
 from api.loop.intake import Intake
 from api.loop.learn import Learner
+from api.loop.lists import ListDecider
 from api.loop.metrics import Metrics
 from api.loop.observe import Observer, TimeBounds, replay
 from api.loop.placement import build_placements
 from api.loop.reward import Rewarder
+from api.loop.rules import tracked_of
+from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
 from api.settings import Settings
 from api.storage.base import StoreError
@@ -53,12 +56,14 @@ class Engine:
             self.pipeline, self.store, self.clock, rewards, bounds, self.notify_rewards
         )
         self.intake = Intake(self.observer, self.store, self.clock, self.metrics)
-        self.decider = Decider(self.placements, self.pipeline, self.store, self.clock)
-        self.rewarder = Rewarder(self.pipeline, self.store, self.clock)
+        self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store)
+        self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock)
+        self.lists = ListDecider(self.decider, self.shown)
+        self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
         self.ready = False
-        self._defaults = {name: spec.default for name, spec in rewards.items()}
+        self._rewards = rewards
         self._tasks: list[Task[None]] = []
 
     async def start(self) -> None:
@@ -70,6 +75,7 @@ class Engine:
         self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)
+        self.shown.restore()
         self.clock.advance(self.store.latest_us())
         self.store.start(asyncio.get_running_loop())
         self.learner = Learner(self.store, self.placements, layouts, self.metrics.learned)
@@ -83,7 +89,7 @@ class Engine:
         self._tasks = [
             self._task(self.learner.run()),
             self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
-            self._every(self.settings.service.snapshot_seconds, self.snapshots.save),
+            self._every(self.settings.service.snapshot_seconds, self.save),
             self._task(self.refitter.run()),
         ]
         self.ready = True
@@ -96,12 +102,17 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             if self.learner is not None:
-                await self.snapshots.save()
+                await self.save()
         except StoreError as error:  # the log has it all; the next start takes longer
             log.error("snapshots_not_saved", error=str(error))
         finally:
             await self.store.close()
         log.info("stopped")
+
+    async def save(self) -> None:
+        """Save what is folded from the log, so that the next start is short."""
+        await self.snapshots.save()
+        await self.shown.save()
 
     @property
     def read_through(self) -> int:
@@ -116,7 +127,7 @@ class Engine:
     async def _close_due_windows(self) -> None:
         now_us, looked_at = self.clock.now_us(), CLOSE_AT_ONCE
         while looked_at == CLOSE_AT_ONCE:
-            looked_at = await self.store.close_windows(now_us, self._defaults, CLOSE_AT_ONCE)
+            looked_at = await self.store.close_windows(now_us, self._rewards, CLOSE_AT_ONCE)
         self.notify_rewards()  # also for a reward whose sender went away before it was answered
 
     def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> Task[None]:

@@ -91,7 +91,7 @@ class Learner:
         self._on_learned(len(rows))
 
     def _learn(self, placement: Placement, rows: list[LearningRow]) -> None:
-        usable = [row for row in rows if row.layout is not None]  # None: a default, not a choice
+        usable = [row for row in rows if _is_lesson(row)]
         try:
             self._update(placement, usable)
         except BatchError:
@@ -119,6 +119,7 @@ class Learner:
                 action_ids=tuple(row.action_id for row in rows),
                 rewards=np.array([row.value for row in rows]),
                 first=np.array([bool(row.is_first) for row in rows]),
+                before=np.array([row.before for row in rows]),
             )
         )
 
@@ -133,6 +134,11 @@ class Learner:
             _by_name(context, names["context"], placement.contexts.names),
             _by_name(features, names["features"], placement.pairs.names),
         )
+
+
+def _is_lesson(row: LearningRow) -> bool:
+    """Not a default, which nobody chose, and no row that changes nothing."""
+    return row.layout is not None and bool(row.is_first or row.value)
 
 
 def _of_chosen(row: LearningRow, n_shared: int) -> Vector:

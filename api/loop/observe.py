@@ -5,22 +5,22 @@ An event counts when it is in the log; profiles are folded from the log's order,
 
 from asyncio import Future
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from api.ingest.conversion import EVENT_JSON, ORDER, to_conversion
 from api.loop.clock import Clock, to_us
 from api.settings import EventSettings
-from api.storage.base import Appended, Credit, EventRow, Store
-from policy.reward.spec import Conversion, Line, RewardSpec
+from api.storage.base import Appended, Credit, Effect, EventRow, Reversal, Showing, Specs, Store
+from policy.reward.spec import REVERSALS, SHOWN
 from segments.event import Event, EventError
 from segments.identity import claimed_alias
 from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
-EVENT_JSON: TypeAdapter[Event] = TypeAdapter(Event)
 
 MINUTE_US = 60_000_000
 DAY_US = 24 * 60 * MINUTE_US
@@ -58,7 +58,7 @@ class Observer:
         pipeline: Pipeline,
         store: Store,
         clock: Clock,
-        rewards: Mapping[str, RewardSpec],
+        rewards: Specs,
         bounds: TimeBounds | None,
         notify: Callable[[], None] = lambda: None,
     ) -> None:
@@ -68,10 +68,13 @@ class Observer:
         self._bounds = bounds
         self._notify = notify
         self._claims: dict[str, Counter[str]] = {}
-        names = {spec.event for spec in rewards.values()}
-        self._specs = {
-            name: {placement: spec for placement, spec in rewards.items() if spec.event == name}
+        names = {name for spec in rewards.values() for name in spec.counted}
+        self._specs: dict[str, Specs] = {
+            name: {placement: spec for placement, spec in rewards.items() if name in spec.counted}
             for name in names
+        }
+        self._awaiting: Specs = {
+            placement: spec for placement, spec in rewards.items() if spec.activation == SHOWN
         }
 
     def check_time(self, event: Event) -> None:
@@ -108,7 +111,7 @@ class Observer:
         for visitor, alias in claims:
             self._claims.setdefault(visitor, Counter())[alias] += 1
         rows = [_row(event, received_at_us) for event in events]
-        earning = [self._credit(event) for event in events]
+        effects = [self._effects(event) for event in events]
 
         def fold(appended: Appended) -> None:
             for event, seq in zip(events, appended.seqs, strict=True):
@@ -117,7 +120,7 @@ class Observer:
             if appended.n_rewards:
                 self._notify()
 
-        future = self._store.append_events(rows, earning, fold)
+        future = self._store.append_events(rows, effects, fold)
         future.add_done_callback(lambda _: self._settle(claims))
         return future
 
@@ -128,10 +131,19 @@ class Observer:
         except Exception:
             log.exception("event_not_folded", seq=seq, event_name=event.name)
 
-    def _credit(self, event: Event) -> Credit | None:
+    def _effects(self, event: Event) -> list[Effect]:
+        """What an event means for rewards: of the same event, shown comes before earned."""
+        effects: list[Effect] = []
+        if event.decision_id and self._awaiting:
+            effects.append(Showing(event.decision_id, self._awaiting))
         specs = self._specs.get(event.name)
-        if specs is None:
-            return None
+        if specs is not None:
+            effects.append(self._credit(event, specs))
+        if event.name in REVERSALS and event.order_id and ORDER in self._specs:
+            effects.append(Reversal(event.order_id, self._specs[ORDER]))
+        return effects
+
+    def _credit(self, event: Event, specs: Specs) -> Credit:
         ids = {event.visitor, *self._pipeline.ids_of(event.visitor)}
         if event.anonymous_id is not None:
             ids.add(event.anonymous_id)
@@ -140,9 +152,9 @@ class Observer:
             for alias in self._claims.get(visitor, ()):
                 ids.update(self._pipeline.ids_of(alias), (alias,))
         # One order may be reported under two message ids, by the page and by a webhook.
-        ordered = event.name == "Order Completed" and event.order_id
-        key = f"order:{event.order_id}" if ordered else f"message:{event.message_id}"
-        return Credit(tuple(sorted(ids)), to_conversion(event), specs, key)
+        order_id = event.order_id if event.name == ORDER else None
+        key = f"order:{order_id}" if order_id else f"message:{event.message_id}"
+        return Credit(tuple(sorted(ids)), to_conversion(event), specs, key, order_id)
 
     def _settle(self, claims: Sequence[tuple[str, str]]) -> None:
         for visitor, alias in claims:
@@ -180,21 +192,6 @@ def replay(store: Store, observer: Observer, after: int, *, chunk: int = 5000) -
     return n_events
 
 
-def to_conversion(event: Event) -> Conversion:
-    """What a reward can depend on."""
-    lines = tuple(
-        Line(p.product_id or p.sku, p.category, p.brand, (p.price_cents or 0) * p.quantity)
-        for p in event.products
-    )
-    if event.revenue_cents is not None:
-        revenue_cents = event.revenue_cents
-    elif event.total_cents is not None:
-        revenue_cents = event.total_cents - (event.tax_cents or 0) - (event.shipping_cents or 0)
-    else:
-        revenue_cents = sum(line.revenue_cents for line in lines)
-    return Conversion(event.name, revenue_cents, lines)
-
-
 def _row(event: Event, received_at_us: int) -> EventRow:
     return EventRow(
         message_id=event.message_id,
@@ -203,4 +200,5 @@ def _row(event: Event, received_at_us: int) -> EventRow:
         timestamp_us=to_us(event.timestamp),
         received_at_us=received_at_us,
         body=EVENT_JSON.dump_json(event, exclude_defaults=True).decode(),
+        order_id=event.order_id if event.name == ORDER or event.name in REVERSALS else None,
     )

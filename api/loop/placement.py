@@ -2,19 +2,31 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from api.loop.facts import FactReader
+from api.loop.rules import rulebook_of, timezone_of, tracked_of
 from api.settings import ActionSettings, PlacementSettings, Settings
 from policy.bandits.build import make_policy
 from policy.base import Policy
 from policy.catalog.action import Action
+from policy.catalog.eligibility import Screen
+from policy.catalog.holdout import Holdout
+from policy.catalog.limit import Tracked
+from policy.catalog.rulebook import Rulebook
 from policy.encoder import ContextEncoder, ContextField, PairEncoder, StaticFeatures
+from policy.mixture import Mixture
 from policy.reward.spec import RewardSpec
 from segments.cluster.segmentation import N_SLOTS
 from segments.pipeline import Pipeline
 
 MINUTE_US = 60_000_000
+MOST_SUBSETS, LARGEST_KEPT = 256, 256
+"""Combinations of eligible actions that are kept ready, of at most so many actions."""
+
+
+CONTROL, TREATMENT = "control", "treatment"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +39,7 @@ class Choices:
         ids_json: The same as JSON, for the log.
         categories: Category of each, "" for none; None where no action has any. So the brands.
         static: What their pair features hold for every visitor.
+        screen: Their rules; None where nothing can ever refuse one of them.
     """
 
     actions: tuple[Action, ...]
@@ -35,23 +48,38 @@ class Choices:
     categories: tuple[str, ...] | None
     brands: tuple[str, ...] | None
     static: StaticFeatures
+    screen: Screen | None = None
+    _subsets: dict[frozenset[int], "Choices"] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, actions: Sequence[Action], pairs: PairEncoder) -> "Choices":
+    def of(
+        cls, actions: Sequence[Action], pairs: PairEncoder, screen: Screen | None = None
+    ) -> "Choices":
         """Choices among the given actions.
 
         Raises:
             CatalogError: When an action has a feature that the placement does not declare.
         """
-        return cls._with(actions, pairs.static(actions))
+        return cls._with(actions, pairs.static(actions), screen)
 
-    def without(self, excluded: frozenset[str]) -> "Choices":
-        """The same without some."""
-        kept = [index for index, name in enumerate(self.ids) if name not in excluded]
-        return self._with([self.actions[index] for index in kept], self.static.subset(kept))
+    def without(self, refused: Collection[int]) -> "Choices":
+        """The same without those at some positions; nothing is screened twice."""
+        key = frozenset(refused)
+        subset = self._subsets.get(key)
+        if subset is None:
+            kept = [index for index in range(len(self.ids)) if index not in key]
+            actions = [self.actions[index] for index in kept]
+            subset = self._with(actions, self.static.subset(kept))
+            if len(self._subsets) >= MOST_SUBSETS:
+                self._subsets.clear()
+            if len(self.ids) <= LARGEST_KEPT:
+                self._subsets[key] = subset
+        return subset
 
     @classmethod
-    def _with(cls, actions: Sequence[Action], static: StaticFeatures) -> "Choices":
+    def _with(
+        cls, actions: Sequence[Action], static: StaticFeatures, screen: Screen | None = None
+    ) -> "Choices":
         return cls(
             tuple(actions),
             static.ids,
@@ -59,6 +87,7 @@ class Choices:
             _shown([action.category for action in actions]),
             _shown([action.brand for action in actions]),
             static,
+            screen,
         )
 
 
@@ -71,6 +100,11 @@ class Placement:
     """One placement; the policy is its only moving part.
 
     Args:
+        default: What is shown when nothing can be chosen, whatever the rules say.
+        baseline: What the control group is shown: one action, with its rules.
+        rulebook: Makes the screens of candidates that a request brings along.
+        facts: Reads what the rulebook's conditions ask.
+        holdout: Who belongs to the control group, where there is one.
         parameters: The policy's kind and parameters as configured.
         fingerprint: Of parameters and layout: a decision's version names it.
         layout: Number of the logged vectors' layout in the store; set when the store is open.
@@ -81,7 +115,11 @@ class Placement:
 
     name: str
     choices: Choices
-    default: Action
+    default: Choices
+    baseline: Choices
+    rulebook: Rulebook
+    facts: FactReader
+    holdout: Holdout | None
     contexts: ContextEncoder
     pairs: PairEncoder
     policy: Policy
@@ -101,6 +139,20 @@ class Placement:
     def version(self) -> str:
         """Names the policy that decides: placement, configuration, and how far it has learned."""
         return f"{self.name}.{self.fingerprint}@{self.learned_through}"
+
+    def group(self, visitor: str) -> str | None:
+        """`control` or `treatment`; None without a holdout."""
+        if self.holdout is None:
+            return None
+        return CONTROL if self.holdout.holds(visitor) else TREATMENT
+
+    def among(self, actions: Sequence[Action]) -> Choices:
+        """Choices among actions of a request, under the rules of this placement.
+
+        Raises:
+            CatalogError: When an action has a feature that the placement does not declare.
+        """
+        return Choices.of(actions, self.pairs, self.rulebook.screen(actions))
 
     @property
     def window_us(self) -> int:
@@ -129,11 +181,26 @@ def to_action(settings: ActionSettings) -> Action:
         category=settings.category,
         brand=settings.brand,
         features=tuple(settings.features.items()),
+        channel=settings.channel,
+        price_cents=settings.price_cents,
+        cost_cents=settings.cost_cents,
+        price_of=settings.price_of,
     )
 
 
-def build_placement(settings: PlacementSettings, actions: Mapping[str, Action]) -> Placement:
+def build_placement(
+    settings: PlacementSettings,
+    configured: Settings,
+    actions: Mapping[str, Action],
+    tracked: Tracked,
+) -> Placement:
     """A placement with an untrained policy.
+
+    Args:
+        settings: Of this placement.
+        configured: All of them.
+        actions: The catalog.
+        tracked: The limits.
 
     Raises:
         PolicyError: When parts of the configuration contradict each other.
@@ -146,25 +213,50 @@ def build_placement(settings: PlacementSettings, actions: Mapping[str, Action]) 
     contexts = ContextEncoder(Pipeline.feature_names, fields, N_SLOTS)
     feature_names = tuple(sorted({name for action in chosen for name, _ in action.features}))
     pairs = PairEncoder(feature_names, settings.crosses, contexts.names)
-    policy = make_policy(
-        settings.policy.kind,
-        n_context=len(contexts.names),
-        n_shared=len(pairs.names),
-        **settings.policy.parameters,
-    )
+    rulebook = rulebook_of(settings, configured, tracked)
+    baseline = [actions[settings.baseline or settings.default]]
     return Placement(
         name=settings.name,
-        choices=Choices.of(chosen, pairs),
-        default=actions[settings.default],
+        choices=Choices.of(chosen, pairs, rulebook.screen(chosen)),
+        default=Choices.of([actions[settings.default]], pairs),
+        baseline=Choices.of(baseline, pairs, rulebook.screen(baseline)),
+        rulebook=rulebook,
+        facts=FactReader(rulebook.fields, timezone_of(configured)),
+        holdout=None if settings.holdout is None else settings.holdout.holdout(),
         contexts=contexts,
         pairs=pairs,
-        policy=policy,
+        policy=_policy(settings, len(contexts.names), len(pairs.names)),
         reward=settings.reward.spec(),
-        parameters={"kind": settings.policy.kind, **settings.policy.parameters},
+        parameters=_parameters(settings),
     )
 
 
 def build_placements(settings: Settings) -> dict[str, Placement]:
     """Every configured placement by name."""
     actions = {action.id: to_action(action) for action in settings.actions}
-    return {item.name: build_placement(item, actions) for item in settings.placements}
+    tracked = tracked_of(settings)
+    return {
+        item.name: build_placement(item, settings, actions, tracked) for item in settings.placements
+    }
+
+
+def _policy(settings: PlacementSettings, n_context: int, n_shared: int) -> Policy:
+    made = settings.policy
+    policy = make_policy(made.kind, n_context, n_shared, **made.parameters)
+    rival = settings.challenger
+    if rival is None:
+        return policy
+    challenger = make_policy(rival.kind, n_context, n_shared, **rival.parameters)
+    return Mixture(policy, challenger, rival.share)
+
+
+def _parameters(settings: PlacementSettings) -> dict[str, object]:
+    parameters = {"kind": settings.policy.kind, **settings.policy.parameters}
+    rival = settings.challenger
+    if rival is not None:
+        parameters["challenger"] = {
+            "kind": rival.kind,
+            "share": rival.share,
+            **rival.parameters,
+        }
+    return parameters

@@ -16,9 +16,15 @@ from api.hot import HotPath, HotRoute
 from api.loop.engine import Engine
 from api.loop.intake import report
 from api.problems import MEDIA_TYPE, Problem, ProblemBody
-from api.schemas.decision import DecisionRequest, DecisionResponse
+from api.schemas.decision import DecisionRequest, DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage
-from api.schemas.reward import DecisionReward, RewardRequest, RewardResponse
+from api.schemas.reward import (
+    ActivationRequest,
+    ActivationResponse,
+    DecisionReward,
+    RewardRequest,
+    RewardResponse,
+)
 
 MESSAGE_TYPES = ("track", "identify", "page", "screen", "group", "alias")
 
@@ -44,14 +50,16 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     """The hot routes by path."""
-    decide = engine.decider.decide
+    decide, fill = engine.decider.decide, engine.lists.decide
     parse_decision = DecisionRequest.__pydantic_validator__.validate_json
     parse_reward = RewardRequest.__pydantic_validator__.validate_json
     parse_decision_reward = DecisionReward.__pydantic_validator__.validate_json
+    parse_activation = ActivationRequest.__pydantic_validator__.validate_json
     parse_batch = TrackingBatch.__pydantic_validator__.validate_json
 
     async def decisions(body: bytes, _: Mapping[str, str]) -> bytes:
-        return to_json(await decide(parse_decision(body)))
+        request = parse_decision(body)
+        return to_json(await (decide(request) if request.slots is None else fill(request)))
 
     async def rewards(body: bytes, _: Mapping[str, str]) -> bytes:
         request = parse_reward(body)
@@ -62,6 +70,12 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     async def decision_reward(body: bytes, parameters: Mapping[str, str]) -> bytes:
         request = parse_decision_reward(body)
         answer = await engine.rewarder.reward(parameters["decision_id"], request)
+        engine.notify_rewards()
+        return to_json(answer)
+
+    async def activate(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        activation = parse_activation(body or b"{}")
+        answer = await engine.rewarder.activate(parameters["decision_id"], activation)
         engine.notify_rewards()
         return to_json(answer)
 
@@ -81,19 +95,29 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
         HotRoute("/v1/decisions", "decide", decisions),
         HotRoute("/v1/rewards", "reward", rewards),
         HotRoute("/v1/decisions/{decision_id}/reward", "reward", decision_reward),
+        HotRoute("/v1/decisions/{decision_id}/activate", "reward", activate),
         HotRoute("/v1/batch", "ingest", batch),
         *(HotRoute(f"/v1/{kind}", "ingest", message(kind)) for kind in MESSAGE_TYPES),
     ]
     return {route.path: route for route in routes}
 
 
-BODIES: dict[str, tuple[type[BaseModel], type[BaseModel], str]] = {
-    "/v1/decisions": (DecisionRequest, DecisionResponse, "Ask for the next best action"),
+BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
+    "/v1/decisions": (
+        DecisionRequest,
+        DecisionResponse | ListResponse,
+        "Ask for the next best action, or for a list of them",
+    ),
     "/v1/rewards": (RewardRequest, RewardResponse, "Report a reward"),
     "/v1/decisions/{decision_id}/reward": (
         DecisionReward,
         RewardResponse,
         "Report a reward of one decision",
+    ),
+    "/v1/decisions/{decision_id}/activate": (
+        ActivationRequest,
+        ActivationResponse,
+        "Report that a decision was shown",
     ),
     "/v1/batch": (TrackingBatch, IngestResponse, "Send several tracking messages"),
     **{
@@ -145,9 +169,9 @@ def _endpoint(hot: HotPath, route: HotRoute) -> Callable[[Request], Awaitable[Re
 
 def _described(path: str, body: type[BaseModel]) -> dict[str, Any]:
     schema = {"$ref": f"{SCHEMAS}{body.__name__}"}
-    described: dict[str, Any] = {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
-    }
+    required = body is not ActivationRequest  # `curl -X POST` says all that there is to say
+    content = {"application/json": {"schema": schema}}
+    described: dict[str, Any] = {"requestBody": {"required": required, "content": content}}
     if "{decision_id}" in path:
         described["parameters"] = [
             {

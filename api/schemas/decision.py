@@ -13,6 +13,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from api.rule_settings import Cents, Channel, Kind
+from policy.catalog.eligibility import Reason
+from policy.slots.base import MOST_SLOTS
+
 MAX_CANDIDATES = 10_000
 
 
@@ -46,13 +50,37 @@ class CandidateAction(Wire):
     """An action that the request brings along, instead of one of the catalog."""
 
     id: Id = Field(description="Unique among the candidates.")
-    kind: Literal["offer", "price", "content", "recommendation", "message"] = "content"
+    kind: Kind = "content"
     category: Id | None = Field(None, description="Category that it shows.")
     brand: Id | None = Field(None, description="Brand that it shows.")
     features: dict[Id, FiniteFloat] = Field(
         default_factory=dict, description="The numbers that the placement's actions declare."
     )
     payload: dict[str, Any] = Field(default_factory=dict, description="Returned as is.")
+    channel: Channel | None = Field(None, description="How it reaches the visitor.")
+    price_cents: Cents | None = Field(None, description="The price that it shows.")
+    cost_cents: Cents | None = Field(None, description="What it costs the shop.")
+    price_of: Id | None = Field(None, description="What it is the price of.")
+
+
+class SlotRequest(Wire):
+    """One place of a list."""
+
+    id: Id = Field(description="Unique in its list.")
+    context: dict[str, FeatureValue] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="Features that are of this slot, say its position; they come before those of "
+        "the request.",
+    )
+    excluded: list[Id] = Field(
+        default_factory=list, max_length=MAX_CANDIDATES, description="Ids not to draw for it."
+    )
+    baseline: Id | None = Field(
+        None,
+        description="Candidate that it shows when nothing eligible is left, and to the control "
+        "group.",
+    )
 
 
 class DecisionRequest(Wire):
@@ -74,6 +102,12 @@ class DecisionRequest(Wire):
     excluded: list[Id] = Field(
         default_factory=list, max_length=MAX_CANDIDATES, description="Ids not to choose this time."
     )
+    slots: list[SlotRequest] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_SLOTS,
+        description="Places to fill with different actions, the first one first.",
+    )
     timestamp: Moment | None = Field(
         None, description='When, in replay mode only (`service.clock = "replay"`).'
     )
@@ -84,6 +118,7 @@ class RankedAction(Wire):
 
     id: str
     probability: float = Field(ge=0, le=1)
+    reason: Reason = Field(description="`eligible`, or why it had no chance.")
 
 
 class ChosenAction(Wire):
@@ -103,11 +138,32 @@ class DecisionResponse(Wire):
     action: ChosenAction
     probability: float = Field(ge=0, le=1, description="Exact probability of the action.")
     ranking: list[RankedAction] = Field(
-        description="The chosen action first, the others by expected reward, excluded ones last."
+        description="The chosen action first, the others by expected reward, refused ones last."
     )
     segment: str | None = Field(description="Segment of the visitor, once segments are fitted.")
+    group: Literal["control", "treatment"] | None = Field(
+        description="Of the visitor, at a placement with a holdout."
+    )
     policy_version: str = Field(
         description="`placement.configuration@n`: the log of rewards is learned up to row n."
     )
     default: bool = Field(description="True when the placement's default was shown, not a choice.")
     reason: str | None = Field(description="Why the default was shown.")
+
+
+class SlotResponse(Wire):
+    """What a slot shows."""
+
+    slot: str
+    decision: DecisionResponse | None = Field(description="Null when it stays empty.")
+    reason: str | None = Field(description="Why it stays empty.")
+
+
+class ListResponse(Wire):
+    """A list: as many decisions as slots that show something, each with its own rewards."""
+
+    list_id: str | None = Field(description="Null when the list could not be logged.")
+    probability: float = Field(
+        ge=0, le=1, description="Exact probability of the whole list: the product of its slots'."
+    )
+    slots: list[SlotResponse]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, FiniteFloat
 
 from api.schemas.decision import Id, Wire
-from api.storage.ledger import RESERVED
+from api.storage.account import RESERVED
 from policy.reward.spec import LARGEST_REWARD
 
 
@@ -39,8 +39,24 @@ class RewardRequest(DecisionReward):
 class RewardResponse(Wire):
     """What became of the reward."""
 
-    status: Literal["counted", "duplicate"] = Field(
-        description="`duplicate`: this reward id was counted before, nothing changed."
+    status: Literal["counted", "held", "duplicate"] = Field(
+        description="`held`: it counts once the decision is activated. "
+        "`duplicate`: this reward id was counted before, nothing changed."
     )
     reward_id: str
+    decision_id: str
+
+
+class ActivationRequest(Wire):
+    """The decision was shown. The body may be empty."""
+
+    visitor: Id | None = Field(None, description="If given, the decision must be this visitor's.")
+
+
+class ActivationResponse(Wire):
+    """What became of the activation."""
+
+    status: Literal["activated", "duplicate"] = Field(
+        description="`duplicate`: it was activated before, nothing changed."
+    )
     decision_id: str

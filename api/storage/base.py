@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from policy.reward.spec import Conversion, RewardSpec
+from policy.catalog.history import Exposure
+from policy.reward.conversion import Conversion
+from policy.reward.spec import RewardSpec
+
+EXPOSURES = "exposures"
+"""Under which name the state is kept that says how far saved exposures reach."""
 
 
 class StoreError(RuntimeError):
@@ -22,7 +27,10 @@ class StoreUnavailableError(StoreError):
 
 
 class EventRow(NamedTuple):
-    """One row of `events`, as it is appended; `body` is the event as JSON."""
+    """One row of `events`, as it is appended; `body` is the event as JSON.
+
+    `order_id` is that of an order placed, refunded or cancelled, and none of any other event.
+    """
 
     message_id: str
     visitor: str
@@ -30,6 +38,7 @@ class EventRow(NamedTuple):
     timestamp_us: int
     received_at_us: int
     body: str
+    order_id: str | None = None
 
 
 class DecisionRow(NamedTuple):
@@ -37,6 +46,10 @@ class DecisionRow(NamedTuple):
 
     `context` and `features` are float32 bytes: what the policy saw, (n_context,) and
     (n_candidates, n_shared); `probabilities` are float64 bytes over `candidates`, a JSON list.
+    `reasons` is a JSON object: why each candidate that is absent from `candidates` was refused.
+    What follows it is `visitor_group`, `control` or `treatment` at a placement with a holdout, and
+    what rules count the shown action by. A decision for a slot names its list: `candidates` are
+    then what the slots above it had left.
     """
 
     decision_id: str
@@ -56,6 +69,14 @@ class DecisionRow(NamedTuple):
     probabilities: bytes
     context: bytes | None
     features: bytes | None
+    reasons: str | None = None
+    visitor_group: str | None = None
+    kind: str | None = None
+    channel: str | None = None
+    price_cents: int | None = None
+    price_of: str | None = None
+    list_id: str | None = None
+    slot: str | None = None
 
 
 class RewardRow(NamedTuple):
@@ -78,7 +99,10 @@ class DeadLetterRow(NamedTuple):
 
 
 class LearningRow(NamedTuple):
-    """A reward joined with the decision that earned it, ready to learn from."""
+    """A reward joined with the decision that earned it, ready to learn from.
+
+    `before` is what the decision had earned until then.
+    """
 
     seq: int
     placement: str
@@ -89,6 +113,11 @@ class LearningRow(NamedTuple):
     is_first: bool
     context: bytes | None
     features: bytes | None
+    before: float = 0.0
+
+
+Specs = Mapping[str, RewardSpec]
+"""Reward definition of each placement, or of those that something concerns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +129,44 @@ class Credit:
         conversion: What happened.
         specs: Reward definition of each placement that counts this kind of event.
         key: Names the conversion; under one key it rewards a decision once.
+        order_id: Of an order: it is credited without what was refunded before it came in.
     """
 
     visitors: tuple[str, ...]
     conversion: Conversion
-    specs: Mapping[str, RewardSpec]
+    specs: Specs
     key: str
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A refund: decisions give back what the order earned them, however long ago.
+
+    Args:
+        order_id: Whose rewards change to what its net is worth.
+        specs: Reward definition of each placement that counts orders.
+    """
+
+    order_id: str
+    specs: Specs
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """A decision was shown: from now on it counts, where that is what it waited for.
+
+    Args:
+        decision_id: As the event says; there may be no such decision.
+        specs: Reward definition of each placement.
+    """
+
+    decision_id: str
+    specs: Specs
+
+
+Effect = Credit | Reversal | Showing
+"""What an event means for the rewards of decisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +175,7 @@ class Appended:
 
     Args:
         seqs: Place in the log of each event; None for one that was there already.
-        n_rewards: How many rewards they earned.
+        n_rewards: How many decisions' rewards they changed.
     """
 
     seqs: tuple[int | None, ...]
@@ -123,10 +184,11 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class RewardOutcome:
-    """What became of an explicit reward.
+    """What became of an explicit reward, or of an activation.
 
     Args:
-        status: `counted`, `duplicate`, `conflict`, `unknown` (decision) or `foreign` (visitor).
+        status: `counted`, `held` (until the decision is activated), `duplicate`, `conflict`,
+            `unknown` (decision) or `foreign` (visitor).
         visitor: Whose decision it was.
     """
 
@@ -149,36 +211,55 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def append_decision(self, row: DecisionRow) -> Future[None]:
-        """Append one decision."""
+    def append_decision(self, row: DecisionRow) -> Future[int]:
+        """Append one decision.
+
+        Returns:
+            Its place in the log. Of two decisions, the one that was appended first comes first,
+            and its future is done first.
+        """
+
+    @abstractmethod
+    def append_decisions(self, rows: Sequence[DecisionRow]) -> Future[list[int]]:
+        """Append the decisions of one list, all or none; their places in the log."""
 
     @abstractmethod
     def append_events(
         self,
         rows: Sequence[EventRow],
-        earning: Sequence[Credit | None],
+        effects: Sequence[Sequence[Effect]],
         on_commit: Callable[[Appended], None],
     ) -> Future[Appended]:
-        """Append events and the rewards they earn, in one transaction.
+        """Append events and what they mean for rewards, in one transaction.
 
-        `on_commit` is called on the event loop in the order of the log, also when nobody waits
-        for the future any more.
+        An event that is there already has no effects. `on_commit` is called on the event loop in
+        the order of the log, also when nobody waits for the future any more.
         """
 
     @abstractmethod
-    def append_reward(self, row: RewardRow, visitors: tuple[str, ...]) -> Future[RewardOutcome]:
+    def append_reward(
+        self, row: RewardRow, visitors: tuple[str, ...], specs: Specs
+    ) -> Future[RewardOutcome]:
         """Append one explicit reward, once for each `reward_id`.
 
         With `visitors`, the decision must be one of theirs.
         """
 
     @abstractmethod
+    def activate(
+        self, decision_id: str, visitors: tuple[str, ...], now_us: int, specs: Specs
+    ) -> Future[RewardOutcome]:
+        """Note that a decision was shown, once; with it comes what it has earned meanwhile."""
+
+    @abstractmethod
     def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:
         """Keep what was refused."""
 
     @abstractmethod
-    def close_windows(self, now_us: int, defaults: Mapping[str, float], limit: int) -> Future[int]:
+    def close_windows(self, now_us: int, specs: Specs, limit: int) -> Future[int]:
         """Give decisions whose window closed without a reward their default.
+
+        Not those that wait for their activation; they get it when they are activated.
 
         Returns:
             How many decisions were looked at; a full `limit` means that there may be more.
@@ -191,6 +272,10 @@ class Store(ABC):
     @abstractmethod
     def events_after(self, seq: int, limit: int) -> list[tuple[int, str]]:
         """The next events of the log as (seq, body), in order."""
+
+    @abstractmethod
+    def exposures_after(self, seq: int, limit: int) -> list[tuple[int, str, Exposure]]:
+        """What the next decisions of the log showed, as (seq, visitor, exposure), in order."""
 
     @abstractmethod
     def layout(self, names: Mapping[str, Sequence[str]]) -> int:
@@ -223,6 +308,18 @@ class Store(ABC):
     @abstractmethod
     def load_aliases(self) -> Iterator[tuple[str, str, int]]:
         """(alias, visitor, seq) of every saved alias."""
+
+    @abstractmethod
+    def save_exposures(self, exposures: Sequence[tuple[str, bytes]]) -> Future[None]:
+        """Save visitors' folded exposures in one transaction."""
+
+    @abstractmethod
+    def load_exposures(self) -> Iterator[tuple[str, bytes]]:
+        """Every saved visitor's exposures."""
+
+    @abstractmethod
+    def clear_exposures(self) -> None:
+        """Drop them all, and how far they reached."""
 
     @abstractmethod
     def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:

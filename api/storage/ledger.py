@@ -1,189 +1,178 @@
-"""The books: how rewards come into the log, once each.
+"""The books: how rewards come into the log, once each, and how they are taken back.
 
 Functions of a connection that run inside the writer's transaction, so that looking and writing
-cannot be torn apart. A reward row is never changed; what corrects it is a further row.
+cannot be torn apart.
 """
 
-import json
 import sqlite3
-from collections.abc import Mapping
 
-from api.storage.base import Credit, EventRow, RewardOutcome, RewardRow
+from api.storage.account import (
+    ACTIVATION,
+    EVENT,
+    EXPLICIT,
+    REFUND,
+    Account,
+    Entry,
+    account_of,
+    accounts,
+    post,
+    take_back_default,
+)
+from api.storage.base import (
+    Credit,
+    Effect,
+    EventRow,
+    Reversal,
+    RewardOutcome,
+    RewardRow,
+    Showing,
+    Specs,
+)
+from api.storage.orders import order_at, refunds_of
+from api.storage.windows import PLAIN, open_decisions
+from policy.reward.conversion import Conversion
+from policy.reward.refund import net
+from policy.reward.spec import Earning, RewardSpec
 
-EVENT, EXPLICIT, WINDOW = "event", "explicit", "window"
-ONLY = "only"
-LONGEST_TAIL = 500
-"""Decisions that may be searched one by one, being younger than `decisions_of_visitor`."""
-
-RESERVED = (f"{EVENT}:", f"{WINDOW}:", f"{ONLY}:")
-"""How the ids of rewards begin that the service names itself."""
-
-INSERT = """INSERT INTO rewards (reward_id, decision_id, value, is_first, source, received_at_us)
-            VALUES (?, ?, ?, ?, ?, ?)"""
+MOST_ROWS = 1_000
+"""Rewards that one decision is credited with, so that a flood of events cannot hold up the writer
+nor drown the rest of what the policy learns."""
 
 
-def credit_conversion(connection: sqlite3.Connection, event: EventRow, credit: Credit) -> int:
-    """Reward the open decisions of a visitor for a conversion.
+def apply(connection: sqlite3.Connection, event: EventRow, seq: int, effect: Effect) -> int:
+    """Do what an event means for rewards.
 
-    A decision is open when the conversion happened in its window and, for `first` aggregation,
-    no earlier arrived conversion settled it.
+    Args:
+        connection: In the writer's transaction.
+        event: As it was just appended.
+        seq: Its place in the log.
+        effect: One of its effects.
 
     Returns:
-        How many decisions were rewarded.
+        How many decisions' rewards changed.
     """
-    n_rewards = 0
-    for decision_id, placement, match_value in _open_decisions(connection, event, credit):
-        spec = credit.specs[placement]
-        sources = _sources(connection, decision_id)
-        reward_id = f"{EVENT}:{credit.key}:{decision_id}"
-        if (spec.aggregation == "first" and EVENT in sources) or _is_there(connection, reward_id):
+    if isinstance(effect, Credit):
+        return _credit(connection, event, seq, effect)
+    if isinstance(effect, Reversal):
+        return _take_back(connection, event, seq, effect)
+    return _showing(connection, event, effect)
+
+
+def _credit(connection: sqlite3.Connection, event: EventRow, seq: int, credit: Credit) -> int:
+    """Reward the decisions of a visitor in whose window a conversion happened."""
+    conversion = _at_net(connection, credit)
+    if conversion is None:
+        return 0
+    now_us = event.received_at_us
+    n_changed = 0
+    for account in open_decisions(connection, event, credit):
+        spec = credit.specs[account.placement]
+        worth = spec.worth(conversion, account.match_value)
+        reward_id = _credit_id(credit.key, account)
+        if worth is None or reward_id in account.rows or len(account.rows) >= MOST_ROWS:
             continue
-        _take_back_default(connection, decision_id, sources, event.received_at_us)
-        value = spec.reward(credit.conversion, match_value)
-        row = (reward_id, decision_id, value, not sources, EVENT, event.received_at_us)
-        connection.execute(INSERT, row)
-        n_rewards += 1
-    return n_rewards
+        account.earnings[seq] = Earning(event.timestamp_us, worth)
+        take_back_default(connection, account, now_us)
+        n_changed += post(connection, account, spec, Entry(reward_id, EVENT, now_us, seq, worth))
+    return n_changed
 
 
-def _open_decisions(
-    connection: sqlite3.Connection, event: EventRow, credit: Credit
-) -> list[tuple[str, str, str | None]]:
-    through = _indexed_through(connection)
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
-    if last - through > LONGEST_TAIL:
-        through = index_decisions(connection)
-    sql = """SELECT decision_id, placement, match_value FROM decisions
-             WHERE seq IN (
-                 SELECT seq FROM decisions_of_visitor
-                 WHERE visitor IN (SELECT value FROM json_each(:visitors))
-                   AND closes_at_us > :now_us
-                 UNION ALL
-                 SELECT seq FROM decisions WHERE seq > :through
-                   AND visitor IN (SELECT value FROM json_each(:visitors))
-             )
-               AND closes_at_us > :now_us AND decided_at_us <= :now_us
-               AND placement IN (SELECT value FROM json_each(:placements))
-             ORDER BY seq"""
-    parameters = {
-        "visitors": json.dumps(credit.visitors),
-        "now_us": event.timestamp_us,
-        "through": through,
-        "placements": json.dumps(list(credit.specs)),
-    }
-    return connection.execute(sql, parameters).fetchall()
+def _at_net(connection: sqlite3.Connection, credit: Credit) -> Conversion | None:
+    """The conversion without what was refunded before it came in."""
+    refunds = refunds_of(connection, credit.order_id) if credit.order_id else []
+    return net(credit.conversion, refunds) if refunds else credit.conversion
 
 
-def index_decisions(connection: sqlite3.Connection) -> int:
-    """Bring `decisions_of_visitor` up to date; returns how far into the log it reaches.
+def _take_back(
+    connection: sqlite3.Connection, event: EventRow, seq: int, reversal: Reversal
+) -> int:
+    """Correct every decision that an order rewarded to what its net is worth."""
+    key = f"order:{reversal.order_id}"
+    credited = accounts(connection, _CREDITED, (f"{EVENT}:{key}:", f"{EVENT}:{key}:\x7f"))
+    refunds = refunds_of(connection, reversal.order_id) if credited else []
+    n_changed = 0
+    for account in credited:
+        spec = reversal.specs.get(account.placement)
+        order_seq = account.rows.get(_credit_id(key, account))
+        before = account.earnings.get(order_seq or 0)
+        if spec is None or order_seq is None or before is None:
+            continue
+        left = net(order_at(connection, order_seq), refunds)
+        worth = None if left is None else spec.worth(left, account.match_value)
+        if worth == before.worth:
+            continue
+        account.earnings[order_seq] = None if worth is None else before._replace(worth=worth)
+        now_us = event.received_at_us
+        entry = Entry(f"{REFUND}:{seq}:{account.decision_id}", REFUND, now_us, order_seq, worth)
+        n_changed += post(connection, account, spec, entry, closed=account.closes_at_us <= now_us)
+    return n_changed
 
-    Rows are added in the order of its key: each page is touched once, however many there are.
-    """
-    through = _indexed_through(connection)
-    connection.execute(
-        """INSERT OR IGNORE INTO decisions_of_visitor
-           SELECT visitor, closes_at_us, seq FROM decisions WHERE seq > ? ORDER BY 1, 2, 3""",
-        (through,),
-    )
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
-    if last != through:
-        sql = "INSERT OR REPLACE INTO state VALUES ('indexed_through', ?)"
-        connection.execute(sql, (b"%d" % last,))
-    return int(last)
+
+# The range also holds orders whose id begins with this one and a colon.
+_CREDITED = """d.decision_id IN (
+    SELECT decision_id FROM rewards WHERE reward_id BETWEEN ? AND ?)"""
 
 
-def _indexed_through(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT data FROM state WHERE key = 'indexed_through'").fetchone()
-    return int(row[0]) if row else 0
+def _credit_id(key: str, account: Account) -> str:
+    return f"{EVENT}:{key}:{account.decision_id}"
 
 
 def explicit_reward(
-    connection: sqlite3.Connection, reward: RewardRow, visitors: tuple[str, ...]
+    connection: sqlite3.Connection, reward: RewardRow, visitors: tuple[str, ...], specs: Specs
 ) -> RewardOutcome:
     """Append a reward that a client reports; see `Store.append_reward`."""
-    decision = connection.execute(
-        "SELECT visitor FROM decisions WHERE decision_id = ?", (reward.decision_id,)
-    ).fetchone()
-    if decision is None:
-        return RewardOutcome("unknown")
-    if visitors and decision[0] not in visitors:
-        return RewardOutcome("foreign")
+    account = account_of(connection, reward.decision_id)
+    if account is None or _is_foreign(account, visitors):
+        return _refusal(account)
     before = connection.execute(
-        "SELECT decision_id, value FROM rewards WHERE reward_id = ?", (reward.reward_id,)
+        "SELECT decision_id, worth FROM rewards WHERE reward_id = ?", (reward.reward_id,)
     ).fetchone()
     if before is not None:
         same = before == (reward.decision_id, reward.value)
-        return RewardOutcome("duplicate" if same else "conflict", decision[0])
-    sources = _sources(connection, reward.decision_id)
-    _take_back_default(connection, reward.decision_id, sources, reward.received_at_us)
-    row = (
-        reward.reward_id, reward.decision_id, reward.value, not sources, EXPLICIT,
-        reward.received_at_us,
-    )  # fmt: skip
-    connection.execute(INSERT, row)
-    return RewardOutcome("counted", decision[0])
+        return RewardOutcome("duplicate" if same else "conflict", account.visitor)
+    spec = specs.get(account.placement, PLAIN)
+    account.reported = (account.reported or 0.0) + reward.value
+    take_back_default(connection, account, reward.received_at_us)
+    entry = Entry(reward.reward_id, EXPLICIT, reward.received_at_us, worth=reward.value)
+    post(connection, account, spec, entry)
+    return RewardOutcome("counted" if account.counts(spec) else "held", account.visitor)
 
 
-def default_rewards(
-    connection: sqlite3.Connection, now_us: int, defaults: Mapping[str, float], limit: int
-) -> int:
-    """Close windows up to `now_us`; see `Store.close_windows`.
-
-    The cursor is kept in the same transaction: (time, place in the log) of the last window that was
-    looked at, and the last decision that there was then. Looking twice at a decision does no harm.
-    """
-    index_decisions(connection)
-    cursor = connection.execute("SELECT data FROM state WHERE key = 'closed_through'").fetchone()
-    closed_us, closed_seq, seen_seq = map(int, cursor[0].split(b"/")) if cursor else (0, 0, 0)
-    if now_us < closed_us:  # the clock was set back: what lies between is due again, later
-        closed_us, closed_seq = now_us, 0
-    # Decided since, but due before the cursor, as in a replay that goes back in time.
-    late = connection.execute(
-        """SELECT seq, decision_id, placement, closes_at_us FROM decisions
-           WHERE seq > ? AND +closes_at_us <= ? ORDER BY seq LIMIT ?""",
-        (seen_seq, closed_us, limit),
-    ).fetchall()
-    if len(late) < limit:
-        sql = "SELECT coalesce(max(seq), 0) FROM decisions"
-        seen_seq = connection.execute(sql).fetchone()[0]
-    else:
-        seen_seq = late[-1][0]
-    rows = connection.execute(
-        """SELECT seq, decision_id, placement, closes_at_us FROM decisions
-           WHERE (closes_at_us, seq) > (?, ?) AND closes_at_us <= ?
-           ORDER BY closes_at_us, seq LIMIT ?""",
-        (closed_us, closed_seq, now_us, limit),
-    ).fetchall()
-    for _, decision_id, placement, _ in (*late, *rows):
-        if not _sources(connection, decision_id):
-            value = defaults.get(placement, 0.0)
-            row = (f"{WINDOW}:{decision_id}", decision_id, value, True, WINDOW, now_us)
-            connection.execute(INSERT, row)
-    if rows:
-        closed_us, closed_seq = rows[-1][3], rows[-1][0]
-    through = f"{closed_us}/{closed_seq}/{seen_seq}".encode()
-    if cursor is None or cursor[0] != through:
-        sql = "INSERT OR REPLACE INTO state VALUES ('closed_through', ?)"
-        connection.execute(sql, (through,))
-    return max(len(rows), len(late))
+def activate(
+    connection: sqlite3.Connection,
+    decision_id: str,
+    visitors: tuple[str, ...],
+    now_us: int,
+    specs: Specs,
+) -> RewardOutcome:
+    """Note that a decision was shown; see `Store.activate`."""
+    account = account_of(connection, decision_id)
+    if account is None or _is_foreign(account, visitors):
+        return _refusal(account)
+    if account.shown:
+        return RewardOutcome("duplicate", account.visitor)
+    _show(connection, account, specs.get(account.placement, PLAIN), now_us)
+    return RewardOutcome("counted", account.visitor)
 
 
-def _sources(connection: sqlite3.Connection, decision_id: str) -> dict[str, float]:
-    """Source of each reward of a decision, with the sum of its values."""
-    sql = "SELECT source, total(value) FROM rewards WHERE decision_id = ? GROUP BY source"
-    return dict(connection.execute(sql, (decision_id,)).fetchall())
+def _showing(connection: sqlite3.Connection, event: EventRow, showing: Showing) -> int:
+    """Activate the decision that an event names; one that nobody waits for is let be."""
+    account = account_of(connection, showing.decision_id)
+    spec = showing.specs.get(account.placement) if account else None
+    if account is None or spec is None or account.counts(spec):
+        return 0
+    return _show(connection, account, spec, event.received_at_us)
 
 
-def _take_back_default(
-    connection: sqlite3.Connection, decision_id: str, sources: Mapping[str, float], now_us: int
-) -> None:
-    """A reward that comes after its window closed replaces the default, by a row that undoes it."""
-    given = sources.get(WINDOW, 0.0)
-    if given:
-        reward_id = f"{WINDOW}:taken-back:{decision_id}"
-        connection.execute(INSERT, (reward_id, decision_id, -given, False, WINDOW, now_us))
+def _show(connection: sqlite3.Connection, account: Account, spec: RewardSpec, now_us: int) -> bool:
+    account.shown = True
+    entry = Entry(f"{ACTIVATION}:{account.decision_id}", ACTIVATION, now_us)
+    return post(connection, account, spec, entry, closed=account.closes_at_us <= now_us)
 
 
-def _is_there(connection: sqlite3.Connection, reward_id: str) -> bool:
-    sql = "SELECT 1 FROM rewards WHERE reward_id = ?"
-    return connection.execute(sql, (reward_id,)).fetchone() is not None
+def _is_foreign(account: Account, visitors: tuple[str, ...]) -> bool:
+    return bool(visitors) and account.visitor not in visitors
+
+
+def _refusal(account: Account | None) -> RewardOutcome:
+    return RewardOutcome("unknown" if account is None else "foreign")

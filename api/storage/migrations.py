@@ -110,6 +110,60 @@ def snapshots_of_what_is_folded(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def rewards_know_their_event(db: Database) -> None:
+    """Refunds and aggregation: a reward names its event and what that is worth by itself.
+
+    `event_seq` is the conversion that a reward or its correction is about; `worth` is what that, or
+    a report, counts for on its own, null for nothing; `value` is what the row changes. Orders and
+    their refunds are found by `order_id`.
+    """
+    for statement in (
+        "ALTER TABLE events ADD COLUMN order_id TEXT",
+        """UPDATE events SET order_id = json_extract(body, '$.order_id')
+           WHERE name IN ('Order Completed', 'Order Refunded', 'Order Cancelled')""",
+        "CREATE INDEX events_of_order ON events (order_id) WHERE order_id IS NOT NULL",
+        "ALTER TABLE rewards ADD COLUMN event_seq INTEGER REFERENCES events (seq)",
+        "ALTER TABLE rewards ADD COLUMN worth REAL",
+        "UPDATE rewards SET worth = value WHERE source IN ('event', 'explicit')",
+        # Their ids are event:message:MESSAGE:DECISION and event:order:ORDER:DECISION.
+        """UPDATE rewards SET event_seq = (
+               SELECT seq FROM events WHERE message_id =
+                   substr(reward_id, 15, length(reward_id) - 15 - length(decision_id)))
+           WHERE reward_id LIKE 'event:message:%'""",
+        """UPDATE rewards SET event_seq = (
+               SELECT min(seq) FROM events WHERE name = 'Order Completed' AND order_id =
+                   substr(reward_id, 13, length(reward_id) - 13 - length(decision_id)))
+           WHERE reward_id LIKE 'event:order:%'""",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def decisions_say_who_was_refused_and_what_was_shown(db: Database) -> None:
+    """Rules: why candidates were refused, the control group, and what exposures are counted by."""
+    for statement in (
+        "ALTER TABLE decisions ADD COLUMN reasons TEXT",
+        "ALTER TABLE decisions ADD COLUMN visitor_group TEXT",
+        "ALTER TABLE decisions ADD COLUMN kind TEXT",
+        "ALTER TABLE decisions ADD COLUMN channel TEXT",
+        "ALTER TABLE decisions ADD COLUMN price_cents INTEGER",
+        "ALTER TABLE decisions ADD COLUMN price_of TEXT",
+        """CREATE TABLE exposures (
+            visitor TEXT PRIMARY KEY,
+            data BLOB NOT NULL
+        )""",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def decisions_belong_to_lists(db: Database) -> None:
+    """Several slots of one answer: a decision for each, under the id of their list."""
+    db.execute("ALTER TABLE decisions ADD COLUMN list_id TEXT")
+    db.execute("ALTER TABLE decisions ADD COLUMN slot TEXT")
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

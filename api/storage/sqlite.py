@@ -20,20 +20,24 @@ from typing import IO
 from sqlite_utils import Database
 
 from api.storage.base import (
+    EXPOSURES,
     Appended,
-    Credit,
     DeadLetterRow,
     DecisionRow,
+    Effect,
     EventRow,
     LearningRow,
     RewardOutcome,
     RewardRow,
+    Specs,
     Store,
     StoreError,
 )
-from api.storage.ledger import credit_conversion, default_rewards, explicit_reward
+from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.migrations import migrate
+from api.storage.windows import default_rewards
 from api.storage.writer import GroupCommitWriter
+from policy.catalog.history import Exposure
 
 SYNCHRONOUS = {"power-loss": "FULL", "crash": "NORMAL"}
 KEPT_MODELS = 5
@@ -93,14 +97,22 @@ class SQLiteStore(Store):
             raise StoreError("the store is not started")
         return self._writer
 
-    def append_decision(self, row: DecisionRow) -> Future[None]:
+    def append_decision(self, row: DecisionRow) -> Future[int]:
         """See `Store`."""
         return self.writer.append(INSERT_DECISION, row)
+
+    def append_decisions(self, rows: Sequence[DecisionRow]) -> Future[list[int]]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: [
+                connection.execute(INSERT_DECISION, row).lastrowid or 0 for row in rows
+            ]
+        )
 
     def append_events(
         self,
         rows: Sequence[EventRow],
-        earning: Sequence[Credit | None],
+        effects: Sequence[Sequence[Effect]],
         on_commit: Callable[[Appended], None],
     ) -> Future[Appended]:
         """See `Store`."""
@@ -108,33 +120,50 @@ class SQLiteStore(Store):
         def work(connection: sqlite3.Connection) -> Appended:
             seqs: list[int | None] = []
             n_rewards = 0
-            for row, credit in zip(rows, earning, strict=True):
+            for row, due in zip(rows, effects, strict=True):
                 cursor = connection.execute(INSERT_EVENT, row)
-                seqs.append(cursor.lastrowid if cursor.rowcount else None)
-                if credit is not None and cursor.rowcount:
-                    n_rewards += credit_conversion(connection, row, credit)
+                seq = cursor.lastrowid if cursor.rowcount else None
+                seqs.append(seq)
+                if due and seq is not None:
+                    n_rewards += sum([apply(connection, row, seq, effect) for effect in due])
             return Appended(tuple(seqs), n_rewards)
 
         return self.writer.call(work, on_commit)
 
-    def append_reward(self, row: RewardRow, visitors: tuple[str, ...]) -> Future[RewardOutcome]:
+    def append_reward(
+        self, row: RewardRow, visitors: tuple[str, ...], specs: Specs
+    ) -> Future[RewardOutcome]:
         """See `Store`."""
-        return self.writer.call(lambda connection: explicit_reward(connection, row, visitors))
+        return self.writer.call(
+            lambda connection: explicit_reward(connection, row, visitors, specs)
+        )
+
+    def activate(
+        self, decision_id: str, visitors: tuple[str, ...], now_us: int, specs: Specs
+    ) -> Future[RewardOutcome]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: activate(connection, decision_id, visitors, now_us, specs)
+        )
 
     def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:
         """See `Store`."""
         return self._write_many(INSERT_DEAD_LETTER, rows)
 
-    def close_windows(self, now_us: int, defaults: Mapping[str, float], limit: int) -> Future[int]:
+    def close_windows(self, now_us: int, specs: Specs, limit: int) -> Future[int]:
         """See `Store`."""
         return self.writer.call(
-            lambda connection: default_rewards(connection, now_us, defaults, limit)
+            lambda connection: default_rewards(connection, now_us, specs, limit)
         )
 
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:
         """See `Store`."""
-        sql = """SELECT r.seq, d.placement, d.layout, d.action_id, d.chosen, r.value, r.is_first,
-                        d.context, d.features
+        # The control group's decisions are no choices of the policy: without a layout, as defaults.
+        sql = """SELECT r.seq, d.placement, iif(d.visitor_group = 'control', NULL, d.layout),
+                        d.action_id, d.chosen, r.value, r.is_first, d.context, d.features,
+                        CASE WHEN r.is_first THEN 0.0 ELSE (
+                            SELECT total(e.value) FROM rewards e
+                            WHERE e.decision_id = r.decision_id AND e.seq < r.seq) END
                  FROM rewards r JOIN decisions d ON d.decision_id = r.decision_id
                  WHERE r.seq > ? ORDER BY r.seq LIMIT ?"""
         return self.writer.call(
@@ -145,6 +174,14 @@ class SQLiteStore(Store):
         """See `Store`."""
         sql = "SELECT seq, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
         return list(self._connection.execute(sql, (seq, limit)))
+
+    def exposures_after(self, seq: int, limit: int) -> list[tuple[int, str, Exposure]]:
+        """See `Store`."""
+        sql = """SELECT seq, visitor, placement, action_id, kind, channel, price_cents, price_of,
+                        decided_at_us
+                 FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?"""
+        rows = self._connection.execute(sql, (seq, limit))
+        return [(place, visitor, Exposure(*shown)) for place, visitor, *shown in rows]
 
     def layout(self, names: Mapping[str, Sequence[str]]) -> int:
         """See `Store`."""
@@ -216,10 +253,23 @@ class SQLiteStore(Store):
         """See `Store`."""
         return self._connection.execute("SELECT alias, visitor, seq FROM aliases")
 
+    def save_exposures(self, exposures: Sequence[tuple[str, bytes]]) -> Future[None]:
+        """See `Store`."""
+        return self._write_many("INSERT OR REPLACE INTO exposures VALUES (?, ?)", exposures)
+
+    def load_exposures(self) -> Iterator[tuple[str, bytes]]:
+        """See `Store`."""
+        return self._connection.execute("SELECT visitor, data FROM exposures")
+
+    def clear_exposures(self) -> None:
+        """See `Store`."""
+        self._connection.execute("DELETE FROM state WHERE key = ?", (EXPOSURES,))
+        self._connection.execute("DELETE FROM exposures")
+
     def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
         """See `Store`."""
         sql = "INSERT OR REPLACE INTO segmentations VALUES (?, ?, ?)"
-        return self.writer.append(sql, (version, now_us, data))
+        return self._write_many(sql, [(version, now_us, data)])
 
     def load_segmentation(self) -> tuple[int, bytes] | None:
         """See `Store`."""
@@ -228,7 +278,7 @@ class SQLiteStore(Store):
 
     def save_state(self, key: str, data: bytes) -> Future[None]:
         """See `Store`."""
-        return self.writer.append("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, data))
+        return self._write_many("INSERT OR REPLACE INTO state VALUES (?, ?)", [(key, data)])
 
     def load_state(self, key: str) -> bytes | None:
         """See `Store`."""

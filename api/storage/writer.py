@@ -63,12 +63,15 @@ class GroupCommitWriter:
         self._thread = threading.Thread(target=self._run, name="segue-writer", daemon=True)
         self._thread.start()
 
-    def append(self, statement: str, row: tuple[Any, ...]) -> asyncio.Future[None]:
+    def append(self, statement: str, row: tuple[Any, ...]) -> asyncio.Future[int]:
         """Queue one row; consecutive rows of one statement run together.
 
         Args:
             statement: An INSERT that ends in ``VALUES (?, ..., ?)``.
             row: What the question marks stand for.
+
+        Returns:
+            Its place in the table, where the table has places of its own.
         """
         return self._submit(_Work(self._loop.create_future(), statement=statement, row=row))
 
@@ -162,7 +165,7 @@ class GroupCommitWriter:
             elif statement is not None:
                 while end < len(group) and group[end].statement == statement:
                     end += 1
-                _insert(self._connection, statement, [item.row for item in group[start:end]])
+                _insert(self._connection, statement, group[start:end])
             start = end
 
     def _call(self, work: _Work[Any], function: Callable[[sqlite3.Connection], Any]) -> None:
@@ -177,17 +180,21 @@ class GroupCommitWriter:
         self._connection.execute("RELEASE work")
 
 
-def _insert(connection: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows in few steps.
+def _insert(connection: sqlite3.Connection, statement: str, works: list[_Work[Any]]) -> None:
+    """Insert rows in few steps, and note their places: the rows of a step are neighbours.
 
     With each step SQLite lets go of the interpreter, and has to wait until the event loop gives it
     back, which costs more than the row itself.
     """
     start = 0
-    while start < len(rows):
-        n_rows = min(LARGEST_INSERT, 1 << (len(rows) - start).bit_length() - 1)
-        values = chain.from_iterable(rows[start : start + n_rows])
-        connection.execute(_inserting(statement, n_rows), tuple(values))
+    while start < len(works):
+        n_rows = min(LARGEST_INSERT, 1 << (len(works) - start).bit_length() - 1)
+        step = works[start : start + n_rows]
+        values = chain.from_iterable([work.row for work in step])
+        cursor = connection.execute(_inserting(statement, n_rows), tuple(values))
+        first = (cursor.lastrowid or 0) - n_rows + 1
+        for place, work in enumerate(step, first):
+            work.result = place
         start += n_rows
 
 

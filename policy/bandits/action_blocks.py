@@ -90,9 +90,18 @@ class ActionBlocks:
         picked: Array = np.matmul(self._stack[gather, :n_rows], x)
         return picked
 
+    def of(self, ids: tuple[str, ...]) -> Array:
+        """A copy of each candidate's block, (n_actions, n_rows, n_context)."""
+        picked: Array = self._stack[self._gather(ids)]
+        return picked
+
+    def learned(self) -> Array:
+        """The blocks of all ``action_ids``, as a view, (n, n_rows, n_context)."""
+        return self._stack[1 : len(self._slots) + 1]
+
     def copy_learned(self) -> Array:
         """The blocks of all ``action_ids``, (n, n_rows, n_context)."""
-        return self._stack[1 : len(self._slots) + 1].copy()
+        return self.learned().copy()
 
     def replace_learned(self, action_ids: Sequence[str], blocks: Array) -> None:
         """Forget all actions and take over these.

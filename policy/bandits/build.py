@@ -8,10 +8,18 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from policy.bandits.bag import Bag
+from policy.bandits.cover import Cover
+from policy.bandits.default import Default
 from policy.bandits.epsilon_greedy import EpsilonGreedy
 from policy.bandits.linear_policy import LinearPolicy
 from policy.bandits.lints import LinTS
 from policy.bandits.linucb import LinUCB
+from policy.bandits.logistic_ts import LogisticTS
+from policy.bandits.neural_linear import NeuralLinear
+from policy.bandits.regcb import RegCB
+from policy.bandits.segmented import Segmented
+from policy.bandits.softmax import Softmax
 from policy.bandits.squarecb import SquareCB
 from policy.errors import ParameterError, shown, suggestion
 
@@ -19,7 +27,21 @@ if TYPE_CHECKING:
     from policy.base import Policy
 
 _POLICIES: dict[str, type[LinearPolicy]] = {
-    policy.kind: policy for policy in (EpsilonGreedy, LinTS, LinUCB, SquareCB)
+    policy.kind: policy
+    for policy in (
+        Bag,
+        Cover,
+        Default,
+        EpsilonGreedy,
+        LinTS,
+        LinUCB,
+        LogisticTS,
+        NeuralLinear,
+        RegCB,
+        Segmented,
+        Softmax,
+        SquareCB,
+    )
 }
 
 POLICY_KINDS: tuple[str, ...] = tuple(sorted(_POLICIES))
@@ -60,7 +82,7 @@ def policy_parameters(kind: str) -> dict[str, float]:
 
     Example:
         >>> policy_parameters("linucb")["alpha"]
-        0.3
+        1.0
     """
     policy = _POLICIES.get(kind)
     if policy is None:

@@ -22,10 +22,15 @@ Array = npt.NDArray[np.float64]
 class EpsilonGreedy(LinearPolicy):
     """p(a) = (1 - ε) 1[a is best] / n_best + ε / n_actions.
 
+    ε stays as it is, or fades with experience: epsilon (1 + n_updates / decay_rows)^-exponent.
+
     Args:
         n_context: Length of a context.
         n_shared: Number of pair features.
         epsilon: Share of decisions that explore evenly, in [0, 1].
+        decay_rows: Rows after which ε has begun to fade, at least 1: 2^-exponent of it is left.
+            None for ever the same.
+        exponent: How fast it fades, in [0, 1]; 1/3 in theory.
         **options: See ``LinearPolicy``.
 
     Raises:
@@ -40,6 +45,8 @@ class EpsilonGreedy(LinearPolicy):
 
     References:
         Sutton, Barto. Reinforcement Learning: An Introduction. 2nd ed., MIT Press 2018, section 2.
+        Langford, Zhang. The Epoch-Greedy Algorithm for Multi-armed Bandits with Side Information.
+        NeurIPS 2007.
     """
 
     kind: ClassVar[str] = "epsilon_greedy"
@@ -50,10 +57,14 @@ class EpsilonGreedy(LinearPolicy):
         n_shared: int,
         *,
         epsilon: float = 0.1,
+        decay_rows: float | None = None,
+        exponent: float = 1.0 / 3.0,
         **options: Unpack[LinearOptions],
     ) -> None:
         super().__init__(n_context, n_shared, **options)
         self.epsilon = parameter("epsilon", epsilon, 0.0, 1.0)
+        self.decay_rows = None if decay_rows is None else parameter("decay_rows", decay_rows, 1.0)
+        self.exponent = parameter("exponent", exponent, 0.0, 1.0)
 
     def _decide(
         self,
@@ -65,6 +76,13 @@ class EpsilonGreedy(LinearPolicy):
     ) -> tuple[Array, Array]:
         means = self.model.means(x, z, ids)
         probabilities = share_of_best(means - costs)
-        probabilities *= 1.0 - self.epsilon
-        probabilities += self.epsilon / len(ids)
+        epsilon = self._epsilon_now()
+        probabilities *= 1.0 - epsilon
+        probabilities += epsilon / len(ids)
         return probabilities, means
+
+    def _epsilon_now(self) -> float:
+        if self.decay_rows is None:
+            return self.epsilon
+        faded: float = (1.0 + self.n_updates / self.decay_rows) ** -self.exponent
+        return self.epsilon * faded

@@ -1,18 +1,21 @@
 """Hybrid ridge regression: what all actions share, and what is each action's own.
 
-The core under every linear bandit; its posterior is kept by rank-one updates.
+The core under every linear bandit. It keeps two things: sufficient statistics, which add up, and
+the posterior that follows from them, which rank-one updates keep current between solutions.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from policy.bandits.action_blocks import ActionBlocks
+from policy.bandits.evidence import PriorGroup, Priors
 from policy.bounds import parameter
 from policy.errors import StateError
 
@@ -21,58 +24,95 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+FIRST_SOLUTION = 64
+"""Rows before the statistics are first solved afresh; then whenever their number doubles."""
+
+MOST_ROWS_BETWEEN = 65_536
+_STEPS = 2
+_STEPS_FROM_SCRATCH = 30
+SCALARS = ("n", "square_sum", "squared_error", "weight", "n_rows", "next_solution")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """What the model believes about each candidate's reward, in units of the noise's variance.
+    """What the model believes about each candidate's reward.
 
     The score of candidate a is ``residuals[a] · beta + own``: its uncertainty has a part that all
-    candidates share, ``residuals[a]ᵀ P₀ residuals[a]``, and one of its own.
+    candidates share, ``residuals[a]ᵀ S residuals[a]``, and one of its own.
 
     Args:
         means: Expected rewards, (n_actions,).
         residuals: Shared features less what the action's own block explains of them,
             (n_actions, n_shared).
+        shared_covariance: S, the covariance of the shared weights, (n_shared, n_shared).
         own_variances: Variance of the own part, (n_actions,), at least 0.
     """
 
     means: Array
     residuals: Array
+    shared_covariance: Array
     own_variances: Array
 
 
+class OwnPriors(NamedTuple):
+    """Precisions of an action's own weights; None is estimated from the data.
+
+    Args:
+        intercept: Of the weight of x[0].
+        linear: Of the weights of x[1:], aside from the last ``n_lifted``.
+        lifted: Of the weights of the last ``n_lifted``, which stand for a non-linear part.
+        n_lifted: How many those are.
+    """
+
+    intercept: float | None = None
+    linear: float | None = None
+    lifted: float | None = None
+    n_lifted: int = 0
+
+
+ESTIMATED = OwnPriors()
+
+
 class HybridLinearModel:
-    """The hybrid linear model of Li et al. (2010), in covariance form.
+    """The hybrid linear model of Li et al. (2010), with statistics and posterior side by side.
 
-    r = z·β + x·θ_a + noise, with β ~ N(0, I / prior_shared), θ_a ~ N(0, diag(1 / prior)) and noise
-    of variance 1. With A_a, b_a, B_a, A₀ as in their Algorithm 2, an action keeps one block of
-    rows that meet the context in a single product:
+    r = z·β + x·θ_a + noise, with noise ~ N(0, σ²), β ~ N(0, σ² / prior_shared) and each weight of
+    θ_a ~ N(0, σ² / its prior). With A_a, b_a, B_a, A₀ as in their Algorithm 2, an action keeps one
+    stack of rows: the posterior's, which meet the context in a single product, and below them the
+    statistics that they follow from.
 
-        block_a = [u_a; W_aᵀ; P_a]   with P_a = A_a⁻¹, u_a = P_a b_a, W_a = P_a B_a
-        [x·u, Wᵀx, g] = block_a x    with g = P_a x
+    block_a = [u_a; W_aᵀ; P_a]   with P_a = A_a⁻¹, u_a = P_a b_a, W_a = P_a B_a
+    sums_a  = Σ [r; z; x] xᵀ
 
-    A row (x, z, r) then is q = [r, z, 0] - block_a x = [e, v, -g], and with s = 1 + x·g
+    A row (x, z, r) is q = [r, z, 0] - block_a x = [e, v, -g], and with s = 1 + x·g
 
         block_a += q gᵀ / s
 
-    is the whole update of the action. The shared block [βᵀ; P₀] is updated the same way by the
-    row (v, e) of noise variance s. Score: v·β + x·u; variance: vᵀP₀v + xᵀP_a x. An action that
-    was never learned reads the prior's block, so that it starts from what is shared.
+    is the whole update of the posterior. The shared block [βᵀ; P₀] is updated the same way by the
+    row (v, e) of noise variance s. Score: v·β + x·u; variance: σ² (vᵀP₀v + xᵀP_a x). An action
+    that was never learned reads the prior's block, so that it starts from what is shared.
+
+    Rounding adds up in rank-one updates, and priors cannot change in them. So the statistics are
+    solved afresh when the number of rows has doubled, and at least every 65,536 rows; that is also
+    when priors are estimated. σ² is the mean squared prediction error, each scaled by what the
+    model was sure of: the marginal likelihood's estimate.
+
+    With ``half_life``, a row counts half after so many further rows: new rows come in with growing
+    weight, which costs nothing, and the prior is held to the weight of the newest.
 
     Args:
         n_context: d, length of x; x[0] is taken to be the intercept.
         n_shared: k, length of z.
-        prior_shared: Precision of β (a ridge penalty).
-        prior_action: Precision of θ_a aside from its intercept. The larger, the more
-            actions are held to the shared part: about 1 for actions that have little in common,
-            1e3 to 1e5 for many similar ones with rare rewards.
-        prior_intercept: Precision of the intercept of θ_a.
+        prior_shared: Precision of β (a ridge penalty); None estimates it.
+        own: Precisions of θ_a; None estimates them. Small ones suit actions that have little in
+            common, 1e3 to 1e5 many similar ones with rare rewards.
+        half_life: In rows, at least 10; None never forgets.
 
     Raises:
-        ParameterError: A precision is outside of [1e-6, 1e12].
+        ParameterError: A precision is outside of [1e-6, 1e12], or a half-life below 10.
 
     Example:
-        >>> model = HybridLinearModel(1, 0)
+        >>> model = HybridLinearModel(1, 0, own=OwnPriors(intercept=1.0))
         >>> model.learn(model.blocks.slots_for(["a"])[0], np.ones(1), np.ones(0), 1.0)
         >>> model.means(np.ones(1), np.ones((2, 0)), ("a", "new"))
         array([0.5, 0. ])
@@ -80,6 +120,8 @@ class HybridLinearModel:
     References:
         Li, Chu, Langford, Schapire. A Contextual-Bandit Approach to Personalized News Article
         Recommendation. WWW 2010, Algorithm 2.
+        Russac, Vernade, Cappé. Weighted Linear Bandits for Non-Stationary Environments.
+        NeurIPS 2019.
     """
 
     def __init__(
@@ -87,26 +129,62 @@ class HybridLinearModel:
         n_context: int,
         n_shared: int,
         *,
-        prior_shared: float = 1.0,
-        prior_action: float = 1.0,
-        prior_intercept: float = 1.0,
+        prior_shared: float | None = None,
+        own: OwnPriors = ESTIMATED,
+        half_life: float | None = None,
     ) -> None:
-        smallest, largest = 1e-6, 1e12
-        self.prior_shared = parameter("prior_shared", prior_shared, smallest, largest)
-        self.prior_action = parameter("prior_action", prior_action, smallest, largest)
-        self.prior_intercept = parameter("prior_intercept", prior_intercept, smallest, largest)
         self.n_shared = n_shared
-        precisions = np.full(n_context, self.prior_action)
-        precisions[0] = self.prior_intercept
-        prior = np.vstack([np.zeros((1 + n_shared, n_context)), np.diag(1.0 / precisions)])
-        self.blocks = ActionBlocks(prior)
-        self._shared = np.vstack([np.zeros(n_shared), np.eye(n_shared) / self.prior_shared])
-        self._target = np.zeros(len(prior))
+        self.half_life = half_life
+        self._growth = 1.0
+        self._most_rows_between = MOST_ROWS_BETWEEN
+        if half_life is not None:
+            self._growth = 2.0 ** (1.0 / parameter("half_life", half_life, 10.0))
+            self._most_rows_between = max(8, int(half_life / 4))
+        n_linear = n_context - 1 - own.n_lifted
+        self.own_priors = Priors(
+            (
+                PriorGroup("prior_intercept", 1, own.intercept),
+                PriorGroup("prior_action", n_linear, own.linear),
+                PriorGroup("prior_lifted", own.n_lifted, own.lifted, initial=1 / 16),
+            )
+        )
+        self.shared_priors = Priors((PriorGroup("prior_shared", n_shared, prior_shared),))
+        self._n_rows = 1 + n_shared + n_context
+        self.blocks = ActionBlocks(np.zeros((2 * self._n_rows, n_context)))
+        self._shared = np.zeros((1 + n_shared, n_shared))
+        self._shared_sums = np.zeros((1 + n_shared, n_shared))
+        self._target = np.zeros(self._n_rows)
+        self._row = np.zeros(self._n_rows)
+        self.n = 0.0
+        self.square_sum = 0.0
+        self.squared_error = 0.0
+        self.weight = 1.0
+        self.n_rows = 0
+        self.next_solution = FIRST_SOLUTION
+        self._solve()
+
+    @property
+    def noise_variance(self) -> float:
+        """σ², in squared units of reward; 1 before anything is learned."""
+        return self.squared_error / self.n if self.n > 0.0 else 1.0
 
     @property
     def shared_covariance(self) -> Array:
-        """P₀, a view of shape (n_shared, n_shared)."""
-        return self._shared[1:]
+        """P₀, a view of shape (n_shared, n_shared), in units of the noise."""
+        covariance: Array = self._shared[1:]
+        return covariance
+
+    @property
+    def shared_weights(self) -> Array:
+        """β, a view of shape (n_shared,)."""
+        weights: Array = self._shared[0]
+        return weights
+
+    def own_weights(self, ids: Sequence[str]) -> Array:
+        """θ_a of each action, (n_actions, n_context)."""
+        rows = self.blocks.of(tuple(ids))[:, : 1 + self.n_shared]
+        weights: Array = rows[:, 0] - np.dot(rows[:, 1:].transpose(0, 2, 1), self._shared[0])
+        return weights
 
     def means(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
         """Expected reward of each candidate.
@@ -133,15 +211,18 @@ class HybridLinearModel:
             ids: (n_actions,).
         """
         split = 1 + self.n_shared
-        products = self.blocks.products(x, ids, self.blocks.block_shape[0])
+        products = self.blocks.products(x, ids, self._n_rows)
         residuals = z - products[:, 1:split]
         means = np.dot(residuals, self._shared[0])
         means += products[:, 0]
         own = np.dot(products[:, split:], x)
-        return Posterior(means, residuals, np.maximum(own, 0.0, out=own))
+        np.maximum(own, 0.0, out=own)
+        unit = self.noise_variance * self.weight
+        own *= unit
+        return Posterior(means, residuals, self._shared[1:] * unit, own)
 
     def means_and_variances(self, x: Array, z: Array, ids: tuple[str, ...]) -> tuple[Array, Array]:
-        """Expected reward of each candidate, and vᵀP₀v + xᵀP_a x, in the fewest products.
+        """Expected reward of each candidate, and its variance, in the fewest products.
 
         Args:
             x: (n_context,).
@@ -149,20 +230,51 @@ class HybridLinearModel:
             ids: (n_actions,).
 
         Returns:
-            Both (n_actions,), the second at least 0.
+            Both (n_actions,), the second at least 0, in squared units of reward.
         """
         split = 1 + self.n_shared
-        products = self.blocks.products(x, ids, self.blocks.block_shape[0])
-        residuals = z - products[:, 1:split]
+        products = self.blocks.products(x, ids, self._n_rows)
+        means, variances = self.of_shared(z, products[:, :split])
+        variances += np.dot(products[:, split:], x)
+        np.maximum(variances, 0.0, out=variances)
+        variances *= self.noise_variance * self.weight
+        return means, variances
+
+    def of_shared(self, z: Array, products: Array) -> tuple[Array, Array]:
+        """Means, and the part of the variances, in units of the noise, that β is unsure of.
+
+        Args:
+            z: (n_actions, n_shared).
+            products: The first 1 + n_shared rows of each candidate's block times x.
+        """
+        residuals = z - products[:, 1:]
         mapped = np.dot(residuals, self._shared.T)  # v·β, then vᵀP₀
         means: Array = mapped[:, 0] + products[:, 0]
         spread = mapped[:, 1:]
         spread *= residuals
         variances: Array = np.add.reduce(spread, axis=1)
-        variances += np.dot(products[:, split:], x)
-        return means, np.maximum(variances, 0.0, out=variances)
+        return means, variances
 
-    def learn(self, slot: int, x: Array, z: Array, reward: float) -> None:
+    def at_average(self) -> tuple[Array, Array]:
+        """What each learned action is expected to earn of the average visitor, and how surely.
+
+        Returns:
+            Means, (n_actions,), and their covariance, (n_actions, n_actions).
+        """
+        split, rows = 1 + self.n_shared, self._n_rows
+        learned = self.blocks.learned()
+        sums = learned[:, rows:]  # of each action, [r; z; x] xᵀ, whose first column has x[0] = 1
+        counts = np.maximum(sums[:, split, 0], 1e-9)
+        x = sums[:, split:, 0].sum(axis=0) / counts.sum()
+        products = np.dot(learned[:, :rows], x)
+        residuals = sums[:, 1:split, 0] / counts[:, None] - products[:, 1:split]
+        means = np.dot(residuals, self._shared[0]) + products[:, 0]
+        covariance = np.dot(residuals, np.dot(self._shared[1:], residuals.T))
+        covariance += np.diag(np.maximum(np.dot(products[:, split:], x), 0.0))
+        covariance *= self.noise_variance * self.weight
+        return means, covariance
+
+    def learn(self, slot: int, x: Array, z: Array, reward: float) -> float:
         """One row (x, z, r) of the action in ``slot``.
 
         Args:
@@ -170,50 +282,254 @@ class HybridLinearModel:
             x: (n_context,).
             z: (n_shared,).
             reward: r.
+
+        Returns:
+            By how many standard deviations the reward came out above what was expected of it.
         """
-        block, shared, split = self.blocks[slot], self._shared, 1 + self.n_shared
+        rows = self._n_rows
+        stack, split = self.blocks[slot], 1 + self.n_shared
+        block, shared = stack[:rows], self._shared
+        self.weight *= self._growth
         target = self._target
         target[0] = reward
         target[1:split] = z
+        target[split:] = 0.0
         q = target - np.dot(block, x)
         g = -q[split:]
-        noise = 1.0 + _spread(g, x)
+        noise = 1.0 / self.weight + _spread(g, x)
         v = q[1:split]
         h = np.dot(shared, v)
         q0 = -h
         q0[0] += q[0]
-        _add_outer(shared, q0, h[1:], noise + _spread(h[1:], v))
+        scale = noise + _spread(h[1:], v)
+        surprise = float(q0[0]) / math.sqrt(scale)
+        expected_size = math.sqrt(self.noise_variance)
+        _add_outer(shared, q0, h[1:], scale)
         _add_outer(block, q, g, noise)
+        target[split:] = x
+        self._count(stack[rows:], x, z, self.weight)
+        self.square_sum += self.weight * reward * reward
+        self.squared_error += surprise * surprise
+        self.n += self.weight
+        self.n_rows += 1
+        if self.n_rows >= self.next_solution:
+            self.solve()
+        return surprise / math.sqrt(self.weight) / expected_size if expected_size > 0.0 else 0.0
 
-    def correct(self, slot: int, x: Array, z: Array, change: float) -> None:
+    def correct(self, slot: int, x: Array, z: Array, change: float, before: float) -> None:
         """Change the reward of a row that was learned before; the design stays.
+
+        With ``half_life`` the change counts as if it belonged to a row of today.
 
         Args:
             slot: From ``blocks.slots_for``.
             x: The row's context, (n_context,).
             z: The row's shared features, (n_shared,).
             change: New reward less the old one.
+            before: The old one.
         """
-        block, shared, split = self.blocks[slot], self._shared, 1 + self.n_shared
-        products = np.dot(block, x)
-        block[0] += change * products[split:]
-        shared[0] += change * np.dot(shared[1:], z - products[1:split])
+        stack, split, weight = self.blocks[slot], 1 + self.n_shared, self.weight
+        change_of_error = self._change_of_error(stack, x, z, change, before)
+        products = np.dot(stack[: self._n_rows], x)
+        stack[0] += weight * change * products[split:]
+        self._shared[0] += weight * change * np.dot(self._shared[1:], z - products[1:split])
+        stack[self._n_rows] += weight * change * x
+        self._shared_sums[0] += weight * change * z
+        self.square_sum += weight * change * (change + 2.0 * before)
+        self.squared_error = max(self.squared_error + change_of_error, 0.0)
+
+    def remove(self, slot: int, x: Array, z: Array, reward: float) -> None:
+        """Take a row out of the statistics; ``refit`` must follow.
+
+        Args:
+            slot: From ``blocks.slots_for``.
+            x: (n_context,).
+            z: (n_shared,).
+            reward: What the row had earned in the end.
+        """
+        target, split = self._target, 1 + self.n_shared
+        target[0], target[1:split], target[split:] = reward, z, x
+        self._count(self.blocks[slot][self._n_rows :], x, z, -1.0)
+        self.square_sum -= reward * reward
+        self.n -= 1.0
+        self.n_rows -= 1
+
+    def discount(self, share: float) -> None:
+        """Let everything learned so far count for only this share of what it did, in (0, 1].
+
+        How strongly weights are held to zero is found out anew, too.
+        """
+        self.weight /= share
+        self.own_priors.reset()
+        self.shared_priors.reset()
+        self.solve()
+
+    def solve(self) -> None:
+        """The posterior from the statistics, after a step towards the likeliest priors."""
+        self.next_solution = min(2 * self.n_rows, self.n_rows + self._most_rows_between)
+        self._renormalise()
+        self._solve()
+        if self.own_priors.are_given and self.shared_priors.are_given:
+            return
+        for _ in range(_STEPS):
+            self._estimate_priors()
+            self._solve()
+
+    def refit(self) -> None:
+        """Priors and posterior as a function of nothing but the statistics."""
+        self.own_priors.reset()
+        self.shared_priors.reset()
+        self._renormalise()
+        self._solve()
+        if not (self.own_priors.are_given and self.shared_priors.are_given):
+            for _ in range(_STEPS_FROM_SCRATCH):
+                self._estimate_priors()
+                self._solve()
+        rows = max(self.n_rows, FIRST_SOLUTION // 2)
+        self.next_solution = min(2 * rows, rows + self._most_rows_between)
+
+    def merge(
+        self,
+        action_ids: Sequence[str],
+        arrays: Mapping[str, Array],
+        scalars: Mapping[str, float],
+    ) -> None:
+        """Add another model's statistics, and refit.
+
+        Args:
+            action_ids: The other's ``blocks.action_ids``.
+            arrays: The other's ``arrays``.
+            scalars: The other's ``scalars``.
+
+        Raises:
+            StateError: They do not fit; then nothing changes.
+        """
+        blocks, shared = self._checked(action_ids, arrays)
+        weight = scalars["weight"]
+        for slot, block in zip(self.blocks.slots_for(action_ids), blocks, strict=True):
+            self.blocks[slot][self._n_rows :] += block[self._n_rows :] * (self.weight / weight)
+        self._shared_sums += shared[1 + self.n_shared :] * (self.weight / weight)
+        self.square_sum += scalars["square_sum"] * (self.weight / weight)
+        self.n += scalars["n"] * (self.weight / weight)
+        self.n_rows += int(scalars["n_rows"])
+        self.refit()
 
     def arrays(self) -> dict[str, Array]:
         """Copies of everything learned, the actions in the order of ``blocks.action_ids``."""
-        return {"blocks": self.blocks.copy_learned(), "shared": self._shared.copy()}
+        return {
+            "blocks": self.blocks.copy_learned(),
+            "shared": np.vstack([self._shared, self._shared_sums]),
+            "precisions": np.concatenate([self.own_priors.values, self.shared_priors.values]),
+        }
 
-    def restore(self, action_ids: Sequence[str], arrays: Mapping[str, Array]) -> None:
-        """Take over what ``blocks.action_ids`` and ``arrays`` gave.
+    def scalars(self) -> dict[str, float]:
+        """The rest of it."""
+        return {name: getattr(self, name) for name in SCALARS}
+
+    def restore(
+        self,
+        action_ids: Sequence[str],
+        arrays: Mapping[str, Array],
+        scalars: Mapping[str, float],
+    ) -> None:
+        """Take over what ``blocks.action_ids``, ``arrays`` and ``scalars`` gave.
 
         Raises:
             StateError: Arrays are missing, of another shape or not finite, or ids repeat.
         """
+        blocks, shared = self._checked(action_ids, arrays)
+        n_own = len(self.own_priors.values)
+        precisions = saved_array(arrays, "precisions", (n_own + 1,))
+        if not (precisions > 0.0).all():
+            raise StateError("saved precisions must be above 0")
+        self.own_priors.values = precisions[:n_own].copy()
+        self.shared_priors.values = precisions[n_own:].copy()
+        self._shared, self._shared_sums = shared[: len(self._shared)], shared[len(self._shared) :]
+        self._shared, self._shared_sums = self._shared.copy(), self._shared_sums.copy()
+        self.blocks.replace_learned(action_ids, blocks)
+        self._set_prior_block()
+        for name in SCALARS:
+            setattr(self, name, scalars[name])
+
+    def _checked(
+        self, action_ids: Sequence[str], arrays: Mapping[str, Array]
+    ) -> tuple[Array, Array]:
         if len(set(action_ids)) != len(action_ids):
             raise StateError("saved action ids repeat: they must be distinct")
-        blocks = _saved(arrays, "blocks", (len(action_ids), *self.blocks.block_shape))
-        self._shared = _saved(arrays, "shared", self._shared.shape).copy()
-        self.blocks.replace_learned(action_ids, blocks)
+        blocks = saved_array(arrays, "blocks", (len(action_ids), *self.blocks.block_shape))
+        shared = saved_array(arrays, "shared", (2 * len(self._shared), self.n_shared))
+        return blocks, shared
+
+    def _count(self, sums: Array, x: Array, z: Array, weight: float) -> None:
+        """Add ``_target`` = [r, z, x] to the sums."""
+        sums += np.multiply.outer(self._target, weight * x)
+        self._shared_sums += np.multiply.outer(self._target[: 1 + self.n_shared], weight * z)
+
+    def _change_of_error(
+        self, stack: Array, x: Array, z: Array, change: float, before: float
+    ) -> float:
+        """By how much rᵀ(I - H)r changes with one entry of r."""
+        split, weight = 1 + self.n_shared, self.weight
+        products = np.dot(stack[: self._n_rows], x)
+        v = z - products[1:split]
+        fitted = float(products[0] + np.dot(v, self._shared[0]))
+        leverage = float(np.dot(products[split:], x) + np.dot(v, np.dot(self._shared[1:], v)))
+        return weight * change * (2.0 * (before - fitted) + change * (1.0 - weight * leverage))
+
+    def _renormalise(self) -> None:
+        """Measure all weights in units of the newest."""
+        if self.weight == 1.0:
+            return
+        for stack in self.blocks.learned():
+            stack[self._n_rows :] /= self.weight
+        self._shared_sums /= self.weight
+        self.square_sum /= self.weight
+        self.squared_error /= self.weight
+        self.n /= self.weight
+        self.weight = 1.0
+
+    def _set_prior_block(self) -> None:
+        prior = self.blocks[0]
+        prior[1 + self.n_shared : self._n_rows] = np.diag(1.0 / self.own_priors.precisions)
+
+    def _solve(self) -> None:
+        """The posterior from the statistics, whose weight is 1."""
+        self._set_prior_block()
+        split, rows = 1 + self.n_shared, self._n_rows
+        own_prior, shared_prior = self.own_priors.precisions, self.shared_priors.precisions
+        own_diagonal = np.diag(own_prior)
+        shared_precision = np.diag(shared_prior) + self._shared_sums[1:]
+        shared_scale = np.sqrt(np.diagonal(shared_precision))
+        response = self._shared_sums[0].copy()
+        error = self.square_sum
+        for stack in self.blocks.learned():
+            block, sums = stack[:rows], stack[rows:]
+            precision = sums[split:] + own_diagonal
+            block[split:] = _inverse(precision, own_prior, np.sqrt(np.diagonal(precision)))
+            np.dot(sums[:split], block[split:], out=block[:split])
+            shared_precision -= np.dot(sums[1:split], block[1:split].T)
+            response -= np.dot(sums[1:split], block[0])
+            error -= float(np.dot(sums[0], block[0]))
+        if self.n_shared:
+            self._shared[1:] = _inverse(shared_precision, shared_prior, shared_scale)
+            self._shared[0] = np.dot(self._shared[1:], response)
+            error -= float(np.dot(response, self._shared[0]))
+        # Where nearly all is explained, the difference is rounding.
+        self.squared_error = max(error, 1e-15 * self.square_sum)
+
+    def _estimate_priors(self) -> None:
+        split, rows = 1 + self.n_shared, self._n_rows
+        learned = self.blocks.learned()
+        if not len(learned):
+            return
+        crossed = learned[:, 1:split].transpose(0, 2, 1)  # W
+        weights = learned[:, 0] - np.dot(crossed, self._shared[0])
+        variances = np.diagonal(learned[:, split:rows], axis1=1, axis2=2).copy()
+        variances += np.einsum("adk,kj,adj->ad", crossed, self._shared[1:], crossed)
+        noise = self.noise_variance
+        self.own_priors.estimate(weights, variances, noise, self.n)
+        diagonal = np.diagonal(self._shared[1:])
+        self.shared_priors.estimate(self._shared[:1], diagonal[None], noise, self.n)
 
 
 def _spread(g: Array, x: Array) -> float:
@@ -234,7 +550,36 @@ def _add_outer(block: Array, q: Array, g: Array, scale: float) -> None:
     block += np.multiply.outer(q * root, g * root)
 
 
-def _saved(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+def _inverse(matrix: Array, precisions: Array, scale: Array) -> Array:
+    """Inverse of a positive definite matrix, symmetric to the bit.
+
+    Through a Cholesky factor of the scaled matrix; where rounding has made it indefinite, through
+    its eigenvalues, none below what the prior alone would leave.
+
+    Args:
+        matrix: (d, d), in exact numbers at least diag(precisions).
+        precisions: The prior's, (d,).
+        scale: Square roots of the diagonal that the rows have summed up to, (d,).
+    """
+    scaled = matrix / scale / scale[:, None]
+    factor, fault = dpotrf(scaled, lower=1)
+    if fault:
+        values, vectors = np.linalg.eigh(scaled)
+        least = float(np.minimum.reduce(precisions / scale**2))
+        root = (vectors / np.sqrt(np.maximum(values, least))).T / scale
+        return np.asarray(np.dot(root.T, root))
+    lower, _ = dpotri(factor, lower=1)
+    inverse: Array = np.tril(lower) + np.tril(lower, -1).T
+    inverse /= scale * scale[:, None]
+    return inverse
+
+
+def saved_array(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+    """An array of a saved state.
+
+    Raises:
+        StateError: It is missing, of another shape or type, or not finite.
+    """
     array = arrays.get(name)
     if array is None or array.shape != shape or array.dtype != np.float64:
         found = "missing" if array is None else f"{array.dtype} of shape {array.shape}"

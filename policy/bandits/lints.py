@@ -63,7 +63,7 @@ class LinTS(LinearPolicy):
         n_context: int,
         n_shared: int,
         *,
-        alpha: float = 0.1,
+        alpha: float = 0.5,
         n_samples: int = 64,
         **options: Unpack[LinearOptions],
     ) -> None:
@@ -83,7 +83,7 @@ class LinTS(LinearPolicy):
     ) -> tuple[Array, Array]:
         posterior = self.model.posterior(x, z, ids)
         n_actions, n_shared, n_pairs = len(ids), self.n_shared, self.n_pairs
-        root = _root(self.model.shared_covariance)
+        root = _root(posterior.shared_covariance)
         normals = rng.standard_normal((n_pairs, n_shared + n_actions))
         noise = normals[:, n_shared:]
         noise *= np.sqrt(posterior.own_variances)

@@ -27,7 +27,7 @@ class LinUCB(LinearPolicy):
     Args:
         n_context: Length of a context.
         n_shared: Number of pair features.
-        alpha: Width of the bound in standard deviations of noise 1, at least 0.
+        alpha: Width of the bound in standard deviations, at least 0.
         **options: See ``LinearPolicy``.
 
     Raises:
@@ -55,7 +55,7 @@ class LinUCB(LinearPolicy):
         n_context: int,
         n_shared: int,
         *,
-        alpha: float = 0.3,
+        alpha: float = 1.0,
         **options: Unpack[LinearOptions],
     ) -> None:
         super().__init__(n_context, n_shared, **options)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from policy.bounds import LARGEST_FEATURE
 from policy.errors import CatalogError, shown
 
 ACTION_KINDS: frozenset[str] = frozenset({"content", "message", "offer", "price", "recommendation"})
 
+CHANNELS: tuple[str, ...] = ("email", "push", "sms", "onsite")
+"""Ways in which a message reaches somebody."""
+
 LONGEST_NAME = 200
 LONGEST_PAYLOAD = 100_000
 MOST_FEATURES = 200
+LARGEST_CENTS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Action:
         category: Product category that it shows, if any; the visitor's affinity to it is a feature.
         brand: Brand that it shows, if any.
         features: (name, value) pairs of what else is known of it, at most 200; finite, of order 1.
+        channel: One of ``CHANNELS``: how it reaches the visitor, who may have to consent. A message
+            needs one.
+        price_cents: The price that it shows, in minor units. A price needs one.
+        cost_cents: What it costs the shop, in minor units; a margin floor compares the two.
+        price_of: What it is the price of; guards compare prices of the same thing only.
 
     Raises:
         CatalogError: Naming the action, the field, the value and the rule.
@@ -45,6 +54,10 @@ class Action:
     category: str | None = None
     brand: str | None = None
     features: tuple[tuple[str, float], ...] = ()
+    channel: str | None = None
+    price_cents: int | None = None
+    cost_cents: int | None = None
+    price_of: str | None = None
 
     def __post_init__(self) -> None:
         if not _is_name(self.id):
@@ -60,6 +73,22 @@ class Action:
             self._check_payload()
         if self.features:
             self._check_features()
+        self._check_terms()
+
+    def _check_terms(self) -> None:
+        """What rules look at: the channel of a message, the price of a price."""
+        for field, value in (("price_cents", self.price_cents), ("cost_cents", self.cost_cents)):
+            if value is not None and not _is_cents(value):
+                self._refuse(field, value, f"must be whole cents from 0 to {LARGEST_CENTS}")
+        if self.price_of is not None and not _is_name(self.price_of):
+            rule = f"must be 1 to {LONGEST_NAME} printable characters"
+            self._refuse("price_of", self.price_of, rule)
+        if self.channel is not None and self.channel not in CHANNELS:
+            self._refuse("channel", self.channel, f"must be one of {', '.join(CHANNELS)}")
+        if self.kind == "price" and self.price_cents is None:
+            self._refuse("price_cents", None, "a price needs one, in minor units")
+        if self.kind == "message" and self.channel is None:
+            self._refuse("channel", None, f"a message needs one of {', '.join(CHANNELS)}")
 
     def _check_payload(self) -> None:
         if not isinstance(self.payload, str) or len(self.payload) > LONGEST_PAYLOAD:
@@ -95,6 +124,10 @@ class Action:
 def _is_name(value: object) -> bool:
     """Printable leaves out line breaks, NUL and lone surrogates, which no log or page can show."""
     return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable()
+
+
+def _is_cents(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_CENTS
 
 
 def _refuse_constant(text: str) -> NoReturn:

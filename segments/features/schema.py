@@ -10,6 +10,7 @@ from array import array
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from segments.consent import words_of
 from segments.event import EVENT_NAMES
 from segments.features.affinity import INTEREST, Affinity
 from segments.features.base import NEUTRAL
@@ -90,6 +91,8 @@ class Schema:
         profile.sessions.add(seen.seconds, DEPTHS.get(name, 0.0))
         if name in INTEREST and seen.event.products:
             _count_interest(profile, seen)
+        for purpose, granted in words_of(seen.event):
+            profile.consents.say(purpose, granted, seen.seconds)
 
     def merge(self, into: Profile, other: Profile) -> None:
         """Adds all of another profile to one, in place: as if both had been one visitor."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from api.problems import ProblemBody
 from api.routes.hot import BODIES
-from api.schemas.decision import DecisionResponse
+from api.schemas.decision import DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse
 from api.schemas.readings import HealthResponse, PoliciesResponse, SegmentsResponse, VisitorResponse
 from api.schemas.reward import RewardResponse
@@ -113,6 +113,8 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     ask = {"visitor": "openapi", "placement": "home", "excluded": ["salt"]}
     decided = service.post("/v1/decisions", json=ask)
     yield decided, DecisionResponse
+    slots = [{"id": "top"}, {"id": "side", "excluded": ["tea", "beef"]}]
+    yield service.post("/v1/decisions", json=ask | {"slots": slots}), ListResponse
     decision_id = decided.json()["decision_id"]
     reward = {"decision_id": decision_id, "value": 1}
     yield service.post("/v1/rewards", json=reward), RewardResponse

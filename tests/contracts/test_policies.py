@@ -13,21 +13,51 @@ from scipy.stats import chisquare
 
 from policy.bandits.build import POLICY_KINDS, make_policy
 from policy.base import Batch, Candidates, Policy, draw
-from policy.errors import BatchError, DecisionError, ParameterError, StateError
+from policy.errors import (
+    BatchError,
+    DecisionError,
+    ParameterError,
+    StateError,
+    UnsupportedError,
+)
 from policy.model_file import dump, load
 
 POLICIES = {
+    "bag": partial(make_policy, "bag"),
+    "cover": partial(make_policy, "cover"),
+    "default": partial(make_policy, "default"),
     "epsilon_greedy": partial(make_policy, "epsilon_greedy"),
     "lints": partial(make_policy, "lints"),
     "linucb": partial(make_policy, "linucb"),
+    "logistic_ts": partial(make_policy, "logistic_ts"),
+    "neural_linear": partial(make_policy, "neural_linear"),
+    "regcb": partial(make_policy, "regcb"),
+    "segmented": partial(make_policy, "segmented", segment_start=1, n_segments=4),
+    "softmax": partial(make_policy, "softmax"),
     "squarecb": partial(make_policy, "squarecb"),
 }
-SAMPLING = {"lints"}
+SAMPLING = {"lints", "logistic_ts"}
+CHANCES = {"logistic_ts"}
+"""Kinds whose rewards are chances, from 0 to 1."""
 
 N_CONTEXT, N_SHARED = 5, 3
 ACTIONS = tuple(f"action-{i}" for i in range(7))
 
+ADDITIVE = (
+    "cover",
+    "default",
+    "epsilon_greedy",
+    "lints",
+    "linucb",
+    "regcb",
+    "segmented",
+    "softmax",
+    "squarecb",
+)
+"""Kinds whose statistics add up: rows can be taken out of them, and replicas merged."""
+
 every_policy = pytest.mark.parametrize("name", POLICIES)
+additive_policy = pytest.mark.parametrize("name", ADDITIVE)
 
 
 def fresh(name: str, **parameters: float) -> Policy:
@@ -44,8 +74,10 @@ def rows(rng: np.random.Generator, n: int, *, corrections: bool = True) -> Batch
         for i, action_id in enumerate(ids):
             first[i] = action_id not in seen or rng.random() < 0.8
             seen.add(action_id)
-    rewards = rng.normal(size=n)
-    return Batch(contexts, rng.normal(size=(n, N_SHARED)), ids, rewards, first)
+    # Within [0, 1] before and after, so that every kind can learn them.
+    before = np.where(first, 0.0, rng.random(n))
+    rewards = rng.random(n) - before
+    return Batch(contexts, rng.normal(size=(n, N_SHARED)), ids, rewards, first, before)
 
 
 def part(batch: Batch, start: int, stop: int) -> Batch:
@@ -55,6 +87,7 @@ def part(batch: Batch, start: int, stop: int) -> Batch:
         batch.action_ids[start:stop],
         batch.rewards[start:stop],
         batch.first[start:stop],
+        None if batch.before is None else batch.before[start:stop],
     )
 
 
@@ -88,15 +121,24 @@ def test_the_suite_covers_every_kind() -> None:
     n_rows=st.integers(0, 40),
     floor=st.sampled_from([0.0, 0.01, 0.3, 0.99]),
     scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    unit=st.sampled_from([-1e3, 1e-3, 1.0]),
 )
 def test_probabilities_sum_to_one_and_keep_the_floor(
-    name: str, seed: int, n_actions: int, n_rows: int, floor: float, scale: float
+    name: str, seed: int, n_actions: int, n_rows: int, floor: float, scale: float, unit: float
 ) -> None:
     rng = np.random.default_rng(seed)
     policy = fresh(name, floor=floor)
     batch = rows(rng, n_rows)
+    unit = 1.0 if name in CHANCES else unit
     policy.update(
-        Batch(batch.contexts * scale, batch.features, batch.action_ids, batch.rewards, batch.first)
+        Batch(
+            batch.contexts * scale,
+            batch.features,
+            batch.action_ids,
+            batch.rewards * unit,
+            batch.first,
+            batch.before * unit,
+        )
     )
     context, candidates = decision(rng, n_actions)
     probabilities = policy.distribution(context, candidates, rng)
@@ -107,13 +149,14 @@ def test_probabilities_sum_to_one_and_keep_the_floor(
 
 
 @every_policy
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), cuts=st.lists(st.integers(0, 30), max_size=5))
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), cuts=st.lists(st.integers(0, 150), max_size=5))
 def test_batches_split_anywhere_give_the_same_bits(name: str, seed: int, cuts: list[int]) -> None:
-    batch = rows(np.random.default_rng(seed), 30)
+    """Over enough rows that models are solved afresh on the way, and maps made."""
+    batch = rows(np.random.default_rng(seed), 150)
     whole, split = fresh(name), fresh(name)
     whole.update(batch)
-    edges = [0, *sorted(cuts), 30]
+    edges = [0, *sorted(cuts), 150]
     for start, stop in pairwise(edges):
         split.update(part(batch, start, stop))
     assert bits(whole) == bits(split)
@@ -313,9 +356,49 @@ def test_draws_follow_the_distribution(name: str) -> None:
     rng = np.random.default_rng(21)
     context, candidates = decision(rng)
     probabilities = trained(name, floor=0.2).distribution(context, candidates, rng)
-    draws = [draw(probabilities, u) for u in rng.random(20_000)]
+    draws = [draw(probabilities, u) for u in rng.random(100_000)]
     counts = np.bincount(draws, minlength=len(probabilities))
-    assert chisquare(counts, 20_000 * probabilities).pvalue > 1e-3
+    assert chisquare(counts, 100_000 * probabilities).pvalue > 1e-3
+
+
+@every_policy
+def test_costs_lower_a_score_and_never_an_expectation(name: str) -> None:
+    """The action that is shown most stops being shown when it costs more than rewards range."""
+    rng = np.random.default_rng(17)
+    policy, (context, free) = trained(name, floor=0.07), decision(rng)
+
+    def decided(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        candidates = Candidates(free.ids, free.features, costs)
+        return policy.decide(context, candidates, np.random.default_rng(3))
+
+    without, expected = policy.decide(context, free, np.random.default_rng(3))
+    favourite, dear = int(without.argmax()), np.zeros(7)
+    dear[favourite] = 20.0
+    with_costs, same = decided(dear)
+    assert without[favourite] > 1.0 / 7.0
+    assert with_costs[favourite] == pytest.approx(with_costs.min())
+    assert with_costs.max() > 1.0 / 7.0
+    np.testing.assert_array_equal(same, expected)
+    # What all cost alike changes nothing.
+    alike, same = decided(np.full(7, 0.5))
+    np.testing.assert_allclose(alike, without, atol=1e-9)
+    np.testing.assert_array_equal(same, expected)
+
+
+@every_policy
+def test_an_action_that_is_not_offered_has_no_part_in_a_decision(name: str) -> None:
+    """What is expected of the others does not depend on it, and theirs is the whole of 1."""
+    rng = np.random.default_rng(18)
+    policy, (context, everything) = trained(name), decision(rng)
+    probabilities, expected = policy.decide(context, everything, np.random.default_rng(3))
+    without = np.flatnonzero(np.arange(7) != probabilities.argmax())
+    rest = Candidates(tuple(everything.ids[i] for i in without), everything.features[without])
+    masked, theirs = policy.decide(context, rest, np.random.default_rng(3))
+    np.testing.assert_allclose(theirs, expected[without], rtol=1e-12, atol=1e-12)
+    assert masked.shape == (6,)
+    assert abs(masked.sum() - 1.0) < 1e-9
+    assert masked.min() >= 0.01 / 6 * (1.0 - 1e-12)
+    assert masked.max() > probabilities[without].max()
 
 
 @every_policy
@@ -329,11 +412,14 @@ def test_a_new_action_starts_from_what_is_shared(name: str) -> None:
     features = rng.random((n, N_SHARED))
     ids = tuple(ACTIONS[i] for i in rng.integers(len(ACTIONS), size=n))
     rewards = features @ np.array([0.8, 0.0, -0.4])
+    best, worst = 0.8, -0.4
+    if name in CHANCES:
+        rewards, best, worst = (1.0 / (1.0 + np.exp(-5.0 * r)) for r in (rewards, best, worst))
     policy.update(Batch(contexts, features, ids, rewards, np.ones(n, np.bool_)))
     new = Candidates(("new-good", "new-bad"), np.array([[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]]))
     good, bad = policy.expected_rewards(contexts[0], new)
-    assert good == pytest.approx(0.8, abs=0.05)
-    assert bad == pytest.approx(-0.4, abs=0.05)
+    assert good == pytest.approx(best, abs=0.05)
+    assert bad == pytest.approx(worst, abs=0.05)
 
 
 @every_policy
@@ -415,3 +501,161 @@ def test_float32_and_float64_inputs_decide_alike(name: str) -> None:
 def test_impossible_parameters_are_refused_by_name(name: str, parameter: str, value: float) -> None:
     with pytest.raises(ParameterError, match=parameter):
         fresh(name, **{parameter: value})
+
+
+def net_rows(rng: np.random.Generator, n: int) -> Batch:
+    """Rows of which some are corrected later, once or twice, each time from what it was."""
+    plain = rows(rng, n, corrections=False)
+    late = np.sort(rng.integers(n, size=n // 4))
+    earned = plain.rewards.copy()
+    before, changes = [], rng.normal(size=len(late))
+    for row, change in zip(late, changes, strict=True):
+        before.append(earned[row])
+        earned[row] += change
+    return Batch(
+        np.vstack([plain.contexts, plain.contexts[late]]),
+        np.vstack([plain.features, plain.features[late]]),
+        (*plain.action_ids, *(plain.action_ids[row] for row in late)),
+        np.concatenate([plain.rewards, changes]),
+        np.concatenate([plain.first, np.zeros(len(late), np.bool_)]),
+        np.concatenate([np.zeros(n), before]),
+    )
+
+
+def joined(one: Batch, other: Batch) -> Batch:
+    return Batch(
+        np.vstack([one.contexts, other.contexts]),
+        np.vstack([one.features, other.features]),
+        one.action_ids + other.action_ids,
+        np.concatenate([one.rewards, other.rewards]),
+        np.concatenate([one.first, other.first]),
+        np.concatenate([one.before, other.before]),
+    )
+
+
+def decisions_of(policy: Policy) -> np.ndarray:
+    """What it would do and expect of ten visitors, each with a generator of its own."""
+    found = []
+    for seed in range(10):
+        context, candidates = decision(np.random.default_rng(seed))
+        found.append(policy.decide(context, candidates, np.random.default_rng(seed)))
+    return np.array(found)
+
+
+def taught(name: str, *batches: Batch) -> Policy:
+    policy = fresh(name)
+    for batch in batches:
+        policy.update(batch)
+    return policy
+
+
+@additive_policy
+@pytest.mark.parametrize(("n_kept", "n_out"), [(200, 40), (12, 5), (40, 300)])
+def test_removed_rows_were_never_learned(name: str, n_kept: int, n_out: int) -> None:
+    """Corrections included, in any order, to 1e-8 in what is expected and in what is done."""
+    rng = np.random.default_rng(n_out)
+    first, out, last = (net_rows(rng, n) for n in (n_kept, n_out, n_kept))
+    policy, never = taught(name, first, out, last), taught(name, first, last)
+    order = rng.permutation(len(out.rewards))
+    policy.remove(
+        Batch(
+            out.contexts[order],
+            out.features[order],
+            tuple(out.action_ids[i] for i in order),
+            out.rewards[order],
+            out.first[order],
+            out.before[order],
+        )
+    )
+    never.refit()
+    assert policy.n_updates == never.n_updates
+    np.testing.assert_allclose(decisions_of(policy), decisions_of(never), atol=1e-8)
+
+
+@additive_policy
+def test_two_replicas_add_up(name: str) -> None:
+    rng = np.random.default_rng(5)
+    start, mine, others = (net_rows(rng, n) for n in (0, 90, 120))
+    merged, other, whole = taught(name, mine), taught(name, others), taught(name, mine, others)
+    if name == "default":  # the map of features is made once and handed to every replica
+        start = net_rows(rng, 40)
+        first = taught(name, start)
+        other.load_state(*first.state())
+        other.update(others)
+        other.remove(start)
+        merged, whole = taught(name, start, mine), taught(name, start, mine, others)
+    merged.merge(*other.state())
+    whole.refit()
+    assert merged.n_updates == whole.n_updates
+    np.testing.assert_allclose(decisions_of(merged), decisions_of(whole), atol=1e-8)
+
+
+@additive_policy
+def test_rows_that_were_never_learned_cannot_be_removed(name: str) -> None:
+    policy = taught(name, net_rows(np.random.default_rng(0), 60))
+    before = bits(policy)
+    strange = rows(np.random.default_rng(1), 2, corrections=False)
+    with pytest.raises(BatchError, match="never learned"):
+        policy.remove(Batch(*strange_rows(strange)))
+    with pytest.raises(BatchError, match="only 75 were learned"):
+        policy.remove(rows(np.random.default_rng(1), 300, corrections=False))
+    assert bits(policy) == before
+
+
+def strange_rows(batch: Batch) -> tuple[object, ...]:
+    return batch.contexts, batch.features, ("nobody", "nobody"), batch.rewards, batch.first
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES.keys() - set(ADDITIVE)))
+def test_what_does_not_add_up_says_so(name: str) -> None:
+    policy = trained(name)
+    with pytest.raises(UnsupportedError, match="relearn"):
+        policy.remove(rows(np.random.default_rng(1), 2, corrections=False))
+    with pytest.raises(UnsupportedError, match="relearn"):
+        policy.merge(*trained(name, seed=2).state())
+
+
+@additive_policy
+def test_what_forgets_does_not_add_up(name: str) -> None:
+    policy = fresh(name, half_life=50.0)
+    batch = rows(np.random.default_rng(1), 60, corrections=False)
+    policy.update(batch)
+    before = bits(policy)
+    with pytest.raises(UnsupportedError, match="half_life 50"):
+        policy.remove(batch)
+    with pytest.raises(UnsupportedError, match="half_life 50"):
+        policy.merge(*policy.state())
+    assert bits(policy) == before
+
+
+@every_policy
+def test_an_explanation_adds_up_to_what_is_expected(name: str) -> None:
+    policy = trained(name)
+    context, candidates = decision(np.random.default_rng(3))
+    before = bits(policy)
+    explanation = policy.explain(context, candidates)
+    total = explanation.context.sum(axis=1) + explanation.features.sum(axis=1) + explanation.rest
+    np.testing.assert_allclose(total, explanation.expected, atol=1e-9)
+    assert explanation.ids == candidates.ids
+    assert explanation.context.shape == (7, N_CONTEXT)
+    assert explanation.features.shape == (7, N_SHARED)
+    assert bits(policy) == before
+
+
+@additive_policy
+def test_arms_are_summed_up(name: str) -> None:
+    """Pulls and rewards exactly, corrections included; and one arm is best."""
+    batch = net_rows(np.random.default_rng(4), 120)
+    policy = taught(name, batch)
+    before = bits(policy)
+    summaries = {summary.action_id: summary for summary in policy.summary()}
+    for action_id in ACTIONS:
+        of = np.array([i == action_id for i in batch.action_ids])
+        n = int((of & batch.first).sum())
+        assert summaries[action_id].n == n
+        assert summaries[action_id].mean_reward == pytest.approx(batch.rewards[of].sum() / n)
+        low, high = summaries[action_id].interval
+        assert low < summaries[action_id].mean_reward < high
+    assert sum(summary.p_best for summary in summaries.values()) == pytest.approx(1.0)
+    assert bits(policy) == before
+    assert fresh(name).summary() == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.storage.base import (
+    EXPOSURES,
     Appended,
     Credit,
     DeadLetterRow,
@@ -17,7 +18,9 @@ from api.storage.base import (
     StoreUnavailableError,
 )
 from api.storage.sqlite import SQLiteStore
-from policy.reward.spec import Conversion, Line, RewardSpec
+from policy.catalog.history import Exposure
+from policy.reward.conversion import Conversion, Line
+from policy.reward.spec import RewardSpec
 
 MINUTE_US = 60_000_000
 STORES: dict[str, Callable[[Path], SQLiteStore]] = {
@@ -94,9 +97,7 @@ def test_events_keep_their_order_and_count_once(opened: Callable[[], SQLiteStore
 
     async def work(store: Store) -> None:
         writes = [
-            store.append_events(
-                [event(n), event(n + 1)], [None, None], lambda a: folded.append(a.seqs)
-            )
+            store.append_events([event(n), event(n + 1)], [(), ()], lambda a: folded.append(a.seqs))
             for n in range(3)
         ]
         await asyncio.gather(*writes)
@@ -108,12 +109,30 @@ def test_events_keep_their_order_and_count_once(opened: Callable[[], SQLiteStore
     run(store, lambda s: asyncio.sleep(0))
 
 
+def test_a_list_is_appended_as_a_whole_or_not_at_all(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> tuple[object, ...]:
+        rows = [decision(n, list_id="l", slot=f"s{n}") for n in range(3)]
+        places = await store.append_decisions(rows)
+        again = store.append_decisions([decision(7), decision(0)])  # the second is there already
+        (failed,) = await asyncio.gather(again, return_exceptions=True)
+        known = [
+            (await store.append_reward(RewardRow(f"r{n}", f"d{n}", 1.0, 0), (), {})).status
+            for n in (2, 7)
+        ]
+        return places, isinstance(failed, Exception), known
+
+    assert run(opened(), work) == ([1, 2, 3], True, ["counted", "unknown"])
+
+
 @pytest.mark.parametrize(
     ("category", "aggregation", "expected"),
     [
-        ("Tea", "first", [(1.0, True)]),
-        ("Salt", "first", [(-0.5, True)]),
+        ("Tea", "first", [(1.0, True), (0.0, False)]),
+        ("Salt", "first", [(-0.5, True), (0.0, False)]),
+        ("Salt", "last", [(-0.5, True), (0.0, False)]),
         ("Tea", "sum", [(1.0, True), (1.0, False)]),
+        ("Salt", "sum", []),
+        ("Tea", "mean", [(1.0, True), (0.0, False)]),
     ],
 )
 def test_a_conversion_rewards_the_open_decision(
@@ -126,8 +145,8 @@ def test_a_conversion_rewards_the_open_decision(
         await store.append_decision(decision(0))
         for number in (1, 2):
             earning = credit(category, aggregation, key=f"k{number}")
-            await store.append_events([event(number)], [earning], nothing)
-            await store.append_events([event(number)], [earning], nothing)
+            await store.append_events([event(number)], [(earning,)], nothing)
+            await store.append_events([event(number)], [(earning,)], nothing)
         return await rewards_of(store)
 
     assert run(opened(), work) == expected
@@ -149,7 +168,7 @@ def test_only_the_visitors_decisions_within_their_window_are_rewarded(
     async def work(store: Store) -> object:
         await store.append_decision(decision(0))
         appended = await store.append_events(
-            [event(1, minute)], [credit(visitors=visitors)], nothing
+            [event(1, minute)], [(credit(visitors=visitors),)], nothing
         )
         return appended.n_rewards
 
@@ -167,7 +186,7 @@ def test_an_explicit_reward_counts_once_and_is_checked(opened: Callable[[], SQLi
             (RewardRow("r2", "d0", 1.0, 0), ("bob",)),
             (RewardRow("r2", "d0", -1.0, 0), ()),
         ]
-        outcomes = [(await store.append_reward(row, visitors)).status for row, visitors in rows]
+        outcomes = [(await store.append_reward(row, visitors, {})).status for row, visitors in rows]
         return outcomes, await rewards_of(store)
 
     statuses = ["counted", "duplicate", "conflict", "unknown", "foreign", "counted"]
@@ -180,13 +199,12 @@ def test_a_closed_window_earns_the_default_and_a_late_reward_replaces_it(
     async def work(store: Store) -> object:
         for number in range(3):
             await store.append_decision(decision(number, visitor=f"v{number}"))
-        await store.append_reward(RewardRow("r", "d1", 3.0, 0), ())
-        defaults = {"home": -0.5}
+        await store.append_reward(RewardRow("r", "d1", 3.0, 0), (), {})
+        specs = {"home": RewardSpec("Order Completed", default=-0.5)}
         seen = [
-            await store.close_windows(minute * MINUTE_US, defaults, 10)
-            for minute in (59, 61, 61, 99)
+            await store.close_windows(minute * MINUTE_US, specs, 10) for minute in (59, 61, 61, 99)
         ]
-        await store.append_events([event(1, 5)], [credit(visitors=("v0",))], nothing)
+        await store.append_events([event(1, 5)], [(credit(visitors=("v0",)),)], nothing)
         return seen, await rewards_of(store)
 
     rewards = [(3.0, True), (-0.5, True), (-0.5, True), (0.5, False), (1.0, False)]
@@ -208,7 +226,7 @@ def test_one_order_under_two_message_ids_rewards_once(
     async def work(store: Store) -> object:
         await store.append_decision(decision(0))
         for number in (1, 2):
-            await store.append_events([event(number)], [credit(aggregation="sum")], nothing)
+            await store.append_events([event(number)], [(credit(aggregation="sum"),)], nothing)
         return await rewards_of(store)
 
     assert run(opened(), work) == [(1.0, True)]
@@ -226,7 +244,9 @@ def test_open_decisions_are_found_old_and_new(
                 row = decision(number, decision_id=f"{round_}-{number}", visitor="somebody else")
                 await store.append_decision(row._replace(closes_at_us=10**12))
             earning = credit(aggregation="sum", key=f"k{round_}")
-            appended = await store.append_events([event(round_, 1005 * round_)], [earning], nothing)
+            appended = await store.append_events(
+                [event(round_, 1005 * round_)], [(earning,)], nothing
+            )
             found.append(appended.n_rewards)
             await store.close_windows(0, {}, 10)
         return found
@@ -238,7 +258,7 @@ def test_a_visitor_of_many_ids_is_no_trouble(opened: Callable[[], SQLiteStore]) 
     async def work(store: Store) -> object:
         await store.append_decision(decision(0))
         many = credit(visitors=("ann", *(f"anon-{n}" for n in range(300_000))))
-        return (await store.append_events([event(1)], [many], nothing)).n_rewards
+        return (await store.append_events([event(1)], [(many,)], nothing)).n_rewards
 
     assert run(opened(), work) == 1
 
@@ -263,7 +283,7 @@ def test_a_failing_fold_keeps_nobody_waiting(opened: Callable[[], SQLiteStore]) 
 
     async def work(store: Store) -> object:
         writes = [
-            store.append_events([event(number)], [None], broken if number == 1 else nothing)
+            store.append_events([event(number)], [()], broken if number == 1 else nothing)
             for number in range(3)
         ]
         done = await asyncio.gather(*writes, return_exceptions=True)
@@ -274,9 +294,9 @@ def test_a_failing_fold_keeps_nobody_waiting(opened: Callable[[], SQLiteStore]) 
 
 def test_a_failed_write_takes_nothing_else_with_it(opened: Callable[[], SQLiteStore]) -> None:
     async def work(store: Store) -> object:
-        good = store.append_events([event(1)], [None], nothing)
+        good = store.append_events([event(1)], [()], nothing)
         bad = store.append_events([event(2)], [], nothing)  # one event, no credits
-        after = store.append_events([event(3)], [None], nothing)
+        after = store.append_events([event(3)], [()], nothing)
         done = await asyncio.gather(good, bad, after, return_exceptions=True)
         return [type(result).__name__ for result in done]
 
@@ -322,7 +342,7 @@ def test_the_last_reward_is_known(opened: Callable[[], SQLiteStore]) -> None:
         before = await store.last_reward()
         await store.append_decision(decision(0))
         for reward_id in ("r1", "r2"):
-            await store.append_reward(RewardRow(reward_id, "d0", 1.0, 0), ())
+            await store.append_reward(RewardRow(reward_id, "d0", 1.0, 0), (), {})
         return before, await store.last_reward()
 
     assert run(opened(), work) == (0, 2)
@@ -337,3 +357,46 @@ def test_after_closing_writes_are_refused(opened: Callable[[], SQLiteStore]) -> 
             await store.append_decision(decision(0))
 
     run(store, work)
+
+
+def test_decisions_know_their_place_and_say_what_they_showed(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    """Also of those that are committed together, among other writes."""
+
+    async def work(store: Store) -> list[int]:
+        appended = []
+        for number in range(150):
+            row = decision(number)._replace(kind="price", price_cents=number, price_of="p")
+            appended.append(store.append_decision(row))
+            if number % 40 == 0:
+                store.append_dead_letters([DeadLetterRow(0, "f", "v", "r", "b")])
+        return list(await asyncio.gather(*appended))
+
+    assert run(opened(), work) == list(range(1, 151))
+    store = opened()
+    first, second = store.exposures_after(9, 2)
+    assert (first[0], first[1], first[2].price_cents, first[2].at_us) == (
+        10,
+        "ann",
+        9,
+        9 * MINUTE_US,
+    )
+    assert second[2] == Exposure("home", "tea", "price", None, 10, "p", 10 * MINUTE_US)
+    assert store.exposures_after(150, 2) == []
+    run(store, lambda s: asyncio.sleep(0))
+
+
+def test_exposures_come_back_until_they_are_dropped(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> None:
+        await store.save_exposures([("ann", b"1"), ("bob", b"2")])
+        await store.save_exposures([("ann", b"3")])
+        await store.save_state(EXPOSURES, b"through")
+
+    run(opened(), work)
+    store = opened()
+    assert dict(store.load_exposures()) == {"ann": b"3", "bob": b"2"}
+    store.clear_exposures()
+    assert dict(store.load_exposures()) == {}
+    assert store.load_state(EXPOSURES) is None
+    run(store, lambda s: asyncio.sleep(0))

@@ -81,10 +81,10 @@ def test_a_lock_from_outside_fails_the_write_and_passes(tmp_path: Path) -> None:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailableError, match="locked"):
-            await store.append_events([row], [None], lambda _: None)
+            await store.append_events([row], [()], lambda _: None)
         other.execute("ROLLBACK")
         other.close()
-        appended = await store.append_events([row], [None], lambda _: None)
+        appended = await store.append_events([row], [()], lambda _: None)
         assert appended.seqs == (1,)
         await store.close()
 

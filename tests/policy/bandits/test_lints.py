@@ -24,7 +24,7 @@ def test_it_samples_the_joint_posterior() -> None:
     policy, rng = taught(n_samples=40_000), np.random.default_rng(1)
     x, z, ids = rng.normal(size=3), rng.normal(size=(4, 2)), ("a", "b", "c", "new")
     posterior = policy.model.posterior(x, z, ids)
-    shared = posterior.residuals @ policy.model.shared_covariance @ posterior.residuals.T
+    shared = posterior.residuals @ posterior.shared_covariance @ posterior.residuals.T
     covariance = 0.25 * (shared + np.diag(posterior.own_variances))
     best = rng.multivariate_normal(posterior.means, covariance, size=40_000).argmax(axis=1)
     expected = np.bincount(best, minlength=4) / 40_000

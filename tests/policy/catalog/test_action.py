@@ -12,10 +12,8 @@ from policy.errors import CatalogError
 
 @pytest.mark.parametrize("kind", sorted(ACTION_KINDS))
 def test_every_kind_can_be_made(kind: str) -> None:
-    action = Action("a", kind, '{"title": "Ähm"}', "shoes", "Acme", (("margin", 0.3), ("rank", 2)))
-    assert action == Action(
-        "a", kind, '{"title": "Ähm"}', "shoes", "Acme", (("margin", 0.3), ("rank", 2))
-    )
+    fields = ('{"title": "Ähm"}', "shoes", "Acme", (("margin", 0.3), ("rank", 2)), "push", 990, 300)
+    assert Action("a", kind, *fields) == Action("a", kind, *fields)
 
 
 def spoiled(**changes: Any) -> dict[str, Any]:
@@ -49,6 +47,14 @@ def spoiled(**changes: Any) -> dict[str, Any]:
         (spoiled(features=(([], 1.0),)), "feature name is []"),
         (spoiled(features=("ab",)), "must be a pair of name and value"),
         (spoiled(features={"a": 1.0}), "pairs"),
+        (spoiled(kind="price"), "price_cents is None: a price needs one, in minor units"),
+        (spoiled(kind="message"), "channel is None: a message needs one of email, push,"),
+        (spoiled(channel="fax"), "channel is 'fax': must be one of email, push, sms, onsite"),
+        (spoiled(channel=["email"]), "channel is ['email']"),
+        (spoiled(price_cents=9.9), "price_cents is 9.9: must be whole cents from 0 to"),
+        (spoiled(price_cents=True), "price_cents is True"),
+        (spoiled(cost_cents=-1), "cost_cents is -1"),
+        (spoiled(price_of=""), "price_of is ''"),
         (spoiled(features=tuple((f"f{i}", 0.0) for i in range(201))), "must be at most 200"),
     ],
 )

@@ -1,0 +1,142 @@
+"""What was chosen, and how it is written: as a row of the log, as the answer to the storefront.
+
+Between `api.loop.decide`, which makes a choice, and those who are told of it.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from api.loop.placement import Choices, Placement
+from api.storage.base import DecisionRow
+from policy.catalog.eligibility import Reason
+
+NONE: Mapping[str, Reason] = {}
+
+
+class Choice(NamedTuple):
+    """What was chosen, with all that went into it.
+
+    Args:
+        choices: The eligible candidates, or the default alone.
+        probabilities: float64 over `choices`.
+        expected: Expected reward of each.
+        context: float32 (n_context,), or None when nothing was computed.
+        features: float32 (n_candidates, n_shared), likewise.
+        refused: Why each other candidate had no chance, by id.
+        group: `control` or `treatment`; None without a holdout.
+        reason: Why the default was taken; None for a choice.
+    """
+
+    choices: Choices
+    chosen: int
+    probabilities: npt.NDArray[np.float64]
+    expected: npt.NDArray[np.float64]
+    segment: str | None
+    context: npt.NDArray[np.float32] | None
+    features: npt.NDArray[np.float32] | None
+    refused: Mapping[str, Reason] = NONE
+    group: str | None = None
+    reason: str | None = None
+
+
+def default_choice(
+    placement: Placement,
+    reason: str,
+    refused: Mapping[str, Reason] = NONE,
+    group: str | None = None,
+) -> Choice:
+    """The placement's default, with probability 1."""
+    return Choice(
+        placement.default,
+        0,
+        np.ones(1),
+        np.zeros(1),
+        None,
+        None,
+        None,
+        refused,
+        group,
+        reason,
+    )
+
+
+def to_row(
+    placement: Placement, choice: Choice, decision_id: str, visitor: str, now_us: int, version: str
+) -> DecisionRow:
+    """The choice as it is logged."""
+    action = choice.choices.actions[choice.chosen]
+    context, features = choice.context, choice.features
+    return DecisionRow(
+        decision_id,
+        visitor,
+        placement.name,
+        now_us,
+        now_us + placement.window_us,
+        version,
+        None if context is None else placement.layout,
+        choice.segment,
+        action.id,
+        placement.matched(action),
+        choice.chosen,
+        float(choice.probabilities[choice.chosen]),
+        choice.reason,
+        choice.choices.ids_json,
+        choice.probabilities.tobytes(),
+        None if context is None else context.tobytes(),
+        None if features is None else features.tobytes(),
+        json.dumps(choice.refused) if choice.refused else None,
+        choice.group,
+        action.kind,
+        action.channel,
+        action.price_cents,
+        action.price_of,
+    )
+
+
+def to_answer(choice: Choice, decision_id: str | None, version: str) -> dict[str, Any]:
+    """The choice as the body of a `DecisionResponse`."""
+    action = choice.choices.actions[choice.chosen]
+    return {
+        "decision_id": decision_id,
+        "action": {"id": action.id, "kind": action.kind, "payload": _parsed(action.payload)},
+        "probability": float(choice.probabilities[choice.chosen]),
+        "ranking": _ranking(choice),
+        "segment": choice.segment,
+        "group": choice.group,
+        "policy_version": version,
+        "default": choice.reason is not None,
+        "reason": choice.reason,
+    }
+
+
+def _ranking(choice: Choice) -> list[dict[str, Any]]:
+    """The chosen one, the other eligible ones by what they are expected to earn, the refused."""
+    ids, refused = choice.choices.ids, choice.refused
+    probabilities = choice.probabilities.tolist()
+    expected = choice.expected.tolist()
+    order = sorted(range(len(ids)), key=expected.__getitem__, reverse=True)
+    order.remove(choice.chosen)
+    ranking = [
+        {"id": ids[i], "probability": probabilities[i], "reason": "eligible"}
+        for i in (choice.chosen, *order)
+    ]
+    if refused:
+        name = ids[choice.chosen]
+        ranking[0]["reason"] = refused.get(name, "eligible")  # a default that is shown nevertheless
+        ranking += [
+            {"id": other, "probability": 0.0, "reason": reason}
+            for other, reason in refused.items()
+            if other != name
+        ]
+    return ranking
+
+
+@lru_cache(4096)
+def _parsed(payload: str) -> Any:
+    """A payload as it is answered; nobody changes it."""
+    return json.loads(payload)

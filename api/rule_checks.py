@@ -1,0 +1,77 @@
+"""Rules that contradict each other over several sections of the configuration.
+
+Asked by `api.settings` once every section is sound by itself: what is found here would otherwise
+only show as an action that nobody ever sees, or as a default that nobody may see.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from api.loop.facts import vocabulary
+from api.rule_settings import condition_of
+from policy.catalog.condition.vocabulary import check
+from policy.catalog.consent import NEEDS_NO_CONSENT
+from policy.errors import ConditionError
+
+if TYPE_CHECKING:
+    from api.settings import ActionSettings, PlacementSettings, Settings
+
+
+def rule_faults(settings: "Settings") -> Iterator[str]:
+    """One line for each fault, naming field, value and rule."""
+    actions = {action.id: action for action in settings.actions}
+    places = {action.id: i for i, action in enumerate(settings.actions)}
+    for i, placement in enumerate(settings.placements):
+        offered = [actions[name] for name in placement.actions]
+        yield from _unanswerable(i, placement, offered, places)
+        yield from _never_shown(i, placement, offered)
+        yield from _default_without_consent(i, placement, actions[placement.default])
+
+
+def _unanswerable(
+    i: int,
+    placement: "PlacementSettings",
+    offered: list["ActionSettings"],
+    places: dict[str, int],
+) -> Iterator[str]:
+    known = vocabulary(placement, offered)
+    written = [(f"placements[{i}].condition", placement.condition)]
+    written += [(f"actions[{places[one.id]}].condition", one.condition) for one in offered]
+    for field, text in written:
+        condition = condition_of(text)
+        if condition is None:
+            continue
+        try:
+            check(condition, known)
+        except ConditionError as error:
+            rule = f"{error.text}: {error.rule} (at placement {placement.name!r})"
+            yield f"{field} is {text!r:.80}: {rule}"
+
+
+def _never_shown(
+    i: int, placement: "PlacementSettings", offered: list["ActionSettings"]
+) -> Iterator[str]:
+    if placement.price is None:
+        return
+    guards = placement.price.guards()
+    for action in offered:
+        if action.kind != "price" or action.price_cents is None:
+            continue
+        guard = guards.refuses(action.price_cents, action.cost_cents)
+        if guard is None:
+            continue
+        cost = "unknown" if action.cost_cents is None else action.cost_cents
+        shown = f"its price is {action.price_cents}, its cost {cost}"
+        rule = f"action {action.id!r} could never be shown: {shown}"
+        yield f"placements[{i}].price.{guard} is {getattr(guards, guard)!r}: {rule}"
+
+
+def _default_without_consent(
+    i: int, placement: "PlacementSettings", default: "ActionSettings"
+) -> Iterator[str]:
+    if default.channel is not None and default.channel not in NEEDS_NO_CONSENT:
+        rule = (
+            f"its channel {default.channel!r} needs consent, and the default is shown whatever the "
+            "rules say: add an action that stands for showing nothing"
+        )
+        yield f"placements[{i}].default is {placement.default!r}: {rule}"

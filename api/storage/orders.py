@@ -1,0 +1,24 @@
+"""Orders as the log has them: what was placed, and what was taken back since or before."""
+
+import sqlite3
+
+from api.ingest.conversion import EVENT_JSON, ORDER, to_conversion, to_refund
+from policy.reward.conversion import Conversion
+from policy.reward.refund import Refund
+
+MOST_REFUNDS = 1_000
+"""Messages of one order that are read, so that no flood of them can hold up the writer."""
+
+
+def refunds_of(connection: sqlite3.Connection, order_id: str) -> list[Refund]:
+    """Every refund and cancellation of an order that is in the log."""
+    sql = """SELECT timestamp_us, body FROM events WHERE order_id = ? AND name <> ?
+             ORDER BY seq LIMIT ?"""
+    rows = connection.execute(sql, (order_id, ORDER, MOST_REFUNDS)).fetchall()
+    return [to_refund(EVENT_JSON.validate_json(body), at_us) for at_us, body in rows]
+
+
+def order_at(connection: sqlite3.Connection, seq: int) -> Conversion:
+    """The order that an event of the log reports."""
+    (body,) = connection.execute("SELECT body FROM events WHERE seq = ?", (seq,)).fetchone()
+    return to_conversion(EVENT_JSON.validate_json(body))

@@ -1,0 +1,1 @@
+"""Classification sets as one-pass bandit problems: our policies beside their peers."""

@@ -1,0 +1,1 @@
+"""Several actions at once: a list of slots, filled without replacement."""
