@@ -24,6 +24,7 @@ from api.app import create_app
 from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
+from api.reward_settings import RewardEventSettings
 from api.rule_settings import ConsentSettings, HoldoutSettings, LimitSettings, PriceSettings
 from api.settings import (
     ActionSettings,
@@ -40,6 +41,8 @@ from policy.bandits.build import POLICY_KINDS, policy_parameters
 from policy.catalog.condition.parser import parse
 from policy.catalog.eligibility import Reason
 from policy.catalog.rulebook import ACTION_FIELDS
+from policy.reward.expression import NAMES as EXPRESSION_NAMES
+from policy.reward.spec import AGGREGATIONS
 from segments.event import EVENT_NAMES
 from segments.pipeline import Pipeline
 
@@ -59,6 +62,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[placements.holdout]": HoldoutSettings,
     "[placements.price]": PriceSettings,
     "[placements.reward]": RewardSettings,
+    "[[placements.reward.events]]": RewardEventSettings,
 }
 
 
@@ -130,6 +134,14 @@ def test_the_example_of_rules_builds_its_placements() -> None:
         "home": True,
         "price": True,
     }
+
+
+def test_the_example_of_rewards_is_one_and_its_terms_are_documented() -> None:
+    (example,) = examples("docs/rewards.md", "toml")
+    (placement,) = build_placements(parse_settings(tomllib.loads(example))).values()
+    assert set(placement.reward.counted) == {"Order Completed", "Product Added", "Unsubscribed"}
+    for name in (*EXPRESSION_NAMES, *AGGREGATIONS):
+        assert f"`{name}`" in page("docs/rewards.md")
 
 
 def test_every_reason_and_every_field_of_actions_is_documented() -> None:

@@ -57,11 +57,12 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
         f"({service.durability}), {service.clock} clock"
     )
     for placement in placements.values():
+        earning = ", ".join(placement.reward.counted)
         console.print(
             f"placement [bold]{escape(placement.name)}[/]: {len(placement.choices.ids)} actions, "
             f"{placement.policy.kind}, {len(placement.contexts.names)} context features, "
             f"{len(placement.pairs.names)} shared features, reward from "
-            f"{escape(placement.reward.event)} within {placement.reward.window_minutes} minutes"
+            f"{escape(earning)} within {placement.reward.window_minutes} minutes"
         )
     if not settings.placements:
         typer.echo("no [[placements]] yet: the service takes events in but decides nothing")

@@ -19,6 +19,7 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("post", "/v1/decisions"): "decide",
     ("post", "/v1/rewards"): "reward",
     ("post", "/v1/decisions/{decision_id}/reward"): "reward",
+    ("post", "/v1/decisions/{decision_id}/activate"): "reward",
     ("post", "/v1/batch"): "ingest",
     ("post", "/v1/track"): "ingest",
     ("post", "/v1/identify"): "ingest",

@@ -260,8 +260,11 @@ def check_log(database: Path, books: list[Books]) -> None:
     decided = {row[0] for row in connection.execute("SELECT decision_id FROM decisions")}
     observed = [row[0] for row in connection.execute("SELECT message_id FROM events")]
     rewards = connection.execute(
-        "SELECT reward_id, value FROM rewards WHERE source = 'explicit'"
+        "SELECT reward_id, worth FROM rewards WHERE source = 'explicit'"
     ).fetchall()
+    sums = connection.execute("""
+        SELECT sum(value), sum(worth) FROM rewards GROUP BY decision_id
+    """).fetchall()
     firsts = connection.execute(
         "SELECT max(n) FROM (SELECT sum(is_first) n FROM rewards GROUP BY decision_id)"
     ).fetchone()
@@ -271,6 +274,8 @@ def check_log(database: Path, books: list[Books]) -> None:
         assert book.decided <= decided
         assert book.observed <= set(observed)
         assert book.rewarded.items() <= dict(rewards).items()
+    for earned, worth in sums:
+        assert earned == pytest.approx(worth), "a reward counted twice, or not at all"
     assert len(observed) == len(set(observed))
     assert len(rewards) == len(dict(rewards))
     assert firsts == (1,), "a decision's design was learned twice"

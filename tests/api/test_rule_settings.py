@@ -119,8 +119,8 @@ def test_a_rule_of_an_action_that_makes_no_sense_is_named(
         ({"price": {"max_cents": 899}}, "placements[0].price.max_cents is 899: action 'low'"),
         ({"price": {"margin_floor": 0.2}}, "placements[0].price.margin_floor is 0.2: action 'low'"),
         ({"price": {"margin_floor": 1}}, "placements[0].price.margin_floor is 1: "),
-        ({"price": {"margin_flor": 1}}, "placements[0].price.margin_flor is 1: no such setting; did "
-                                        "you mean 'margin_floor'?"),
+        ({"price": {"margin_flor": 1}},
+         "placements[0].price.margin_flor is 1: no such setting; did you mean 'margin_floor'?"),
         ({"price": {"sticky_hours": float("inf")}}, "placements[0].price.sticky_hours is inf: "),
         ({"holdout": {"share": 1}}, "placements[0].holdout.share is 1: "),
         ({"holdout": {"share": 0}}, "placements[0].holdout.share is 0: "),

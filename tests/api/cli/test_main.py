@@ -38,6 +38,14 @@ def test_check_says_what_a_configuration_sets_up(tmp_path: Path) -> None:
     assert "no [[keys]]" in said
 
 
+def test_check_names_every_event_that_earns(tmp_path: Path) -> None:
+    reward = {"events": [{"name": "Order Completed"}, {"name": "Product Added", "weight": 0.1}]}
+    settings = configuration(placements=[placement(reward=reward)])
+    result = segue("check", "--config", write_configuration(tmp_path, settings))
+    assert result.exit_code == 0
+    assert "from Order Completed, Product Added within" in " ".join(result.stdout.split())
+
+
 def test_check_explains_every_fault_and_fails(tmp_path: Path) -> None:
     settings = configuration(service={"port": "x"}, placements=[placement(default="te")])
     result = segue("check", "-c", write_configuration(tmp_path, settings))
