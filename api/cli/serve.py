@@ -11,7 +11,6 @@ from typing import NoReturn, TextIO, cast
 
 import structlog
 import uvicorn
-from threadpoolctl import threadpool_limits
 
 from api.app import create_app
 from api.settings import Settings
@@ -42,8 +41,6 @@ def run(settings: Settings) -> None:
         _give_up(f"{host}:{port} cannot be used: {error.strerror}; see service.port, or use --port")
     except (StoreError, PolicyError) as error:
         _give_up(str(error))
-    # A decision's products are too small to share between threads: waiting for them costs more.
-    threadpool_limits(1)
     # After a flush the writer must not wait long for the interpreter: answers wait for it.
     sys.setswitchinterval(SWITCH_SECONDS)
     # What is loaded by now stays: the collector need not look at it again and again.
