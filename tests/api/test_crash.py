@@ -260,7 +260,7 @@ def check_log(database: Path, books: list[Books]) -> None:
     decided = {row[0] for row in connection.execute("SELECT decision_id FROM decisions")}
     observed = [row[0] for row in connection.execute("SELECT message_id FROM events")]
     rewards = connection.execute(
-        "SELECT reward_id, value FROM rewards WHERE source = 'explicit'"
+        "SELECT reward_id, worth FROM rewards WHERE source = 'explicit'"
     ).fetchall()
     firsts = connection.execute(
         "SELECT max(n) FROM (SELECT sum(is_first) n FROM rewards GROUP BY decision_id)"
