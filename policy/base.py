@@ -22,7 +22,6 @@ from policy.errors import (
     UnsupportedError,
     shown,
 )
-
 from policy.explanation import Explanation
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ class ChangeDetector:
         >>> any(detector.is_change(0.1) for _ in range(1000))
         False
         >>> [detector.is_change(-2.0) for _ in range(40)].index(True)
-        19
+        20
 
     References:
         Page. Continuous Inspection Schemes. Biometrika 41, 1954.

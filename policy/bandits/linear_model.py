@@ -16,6 +16,7 @@ from scipy.linalg.lapack import dpotrf, dpotri
 
 from policy.bandits.action_blocks import ActionBlocks
 from policy.bandits.evidence import PriorGroup, Priors
+from policy.bandits.one_thread import one_thread
 from policy.bounds import parameter
 from policy.errors import StateError
 
@@ -107,13 +108,14 @@ class HybridLinearModel:
         own: Precisions of θ_a; None estimates them. Small ones suit actions that have little in
             common, 1e3 to 1e5 many similar ones with rare rewards.
         half_life: In rows, at least 10; None never forgets.
+        noise: σ², where it is known; None estimates it.
 
     Raises:
         ParameterError: A precision is outside of [1e-6, 1e12], or a half-life below 10.
 
     Example:
         >>> model = HybridLinearModel(1, 0, own=OwnPriors(intercept=1.0))
-        >>> model.learn(model.blocks.slots_for(["a"])[0], np.ones(1), np.ones(0), 1.0)
+        >>> surprise = model.learn(model.blocks.slots_for(["a"])[0], np.ones(1), np.ones(0), 1.0)
         >>> model.means(np.ones(1), np.ones((2, 0)), ("a", "new"))
         array([0.5, 0. ])
 
@@ -132,8 +134,10 @@ class HybridLinearModel:
         prior_shared: float | None = None,
         own: OwnPriors = ESTIMATED,
         half_life: float | None = None,
+        noise: float | None = None,
     ) -> None:
         self.n_shared = n_shared
+        self._noise = noise
         self.half_life = half_life
         self._growth = 1.0
         self._most_rows_between = MOST_ROWS_BETWEEN
@@ -166,6 +170,8 @@ class HybridLinearModel:
     @property
     def noise_variance(self) -> float:
         """σ², in squared units of reward; 1 before anything is learned."""
+        if self._noise is not None:
+            return self._noise
         return self.squared_error / self.n if self.n > 0.0 else 1.0
 
     @property
@@ -335,7 +341,8 @@ class HybridLinearModel:
         self._shared[0] += weight * change * np.dot(self._shared[1:], z - products[1:split])
         stack[self._n_rows] += weight * change * x
         self._shared_sums[0] += weight * change * z
-        self.square_sum += weight * change * (change + 2.0 * before)
+        # Below 0 only by rounding, or where ``before`` is not what the row had earned.
+        self.square_sum = max(self.square_sum + weight * change * (change + 2.0 * before), 0.0)
         self.squared_error = max(self.squared_error + change_of_error, 0.0)
 
     def remove(self, slot: int, x: Array, z: Array, reward: float) -> None:
@@ -368,23 +375,16 @@ class HybridLinearModel:
         """The posterior from the statistics, after a step towards the likeliest priors."""
         self.next_solution = min(2 * self.n_rows, self.n_rows + self._most_rows_between)
         self._renormalise()
-        self._solve()
-        if self.own_priors.are_given and self.shared_priors.are_given:
-            return
-        for _ in range(_STEPS):
-            self._estimate_priors()
-            self._solve()
+        with one_thread():
+            self._iterate(_STEPS)
 
     def refit(self) -> None:
         """Priors and posterior as a function of nothing but the statistics."""
         self.own_priors.reset()
         self.shared_priors.reset()
         self._renormalise()
-        self._solve()
-        if not (self.own_priors.are_given and self.shared_priors.are_given):
-            for _ in range(_STEPS_FROM_SCRATCH):
-                self._estimate_priors()
-                self._solve()
+        with one_thread():
+            self._iterate(_STEPS_FROM_SCRATCH)
         rows = max(self.n_rows, FIRST_SOLUTION // 2)
         self.next_solution = min(2 * rows, rows + self._most_rows_between)
 
@@ -487,6 +487,18 @@ class HybridLinearModel:
         self.squared_error /= self.weight
         self.n /= self.weight
         self.weight = 1.0
+
+    def _iterate(self, n_steps: int) -> None:
+        """The posterior, and so many times the likeliest priors for it and the posterior again."""
+        self._solve()
+        if self._priors_are_given():
+            return
+        for _ in range(n_steps):
+            self._estimate_priors()
+            self._solve()
+
+    def _priors_are_given(self) -> bool:
+        return self.own_priors.are_given and self.shared_priors.are_given
 
     def _set_prior_block(self) -> None:
         prior = self.blocks[0]

@@ -6,13 +6,12 @@ One of the explorers; for rewards that are 0 or 1.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from policy.bandits.linear_model import Posterior
+from policy.bandits.linear_model import HybridLinearModel, OwnPriors
 from policy.bandits.linear_policy import LinearOptions, LinearPolicy
 from policy.bandits.posterior_samples import sample_scores, shares_of_best
 from policy.base import Policy
@@ -22,9 +21,9 @@ from policy.errors import BatchError, ParameterError
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from policy.bandits.linear_model import Posterior
     from policy.bandits.warm_up import Row
     from policy.base import Batch
-    from policy.explanation import Explanation
 
 Array = npt.NDArray[np.float64]
 
@@ -100,6 +99,18 @@ class LogisticTS(LinearPolicy):
         if n_samples % 2:
             raise ParameterError(f"n_samples is {n_samples}: must be even, samples come in pairs")
 
+    def _new_model(self) -> HybridLinearModel:
+        given = self.given
+        return HybridLinearModel(
+            self.n_context,
+            self.n_shared,
+            prior_shared=given["prior_shared"],
+            own=OwnPriors(given["prior_intercept"], given["prior_action"]),
+            half_life=given["half_life"],
+            # How chances scatter follows from the chance: rows come scaled by it.
+            noise=1.0,
+        )
+
     def _decide(
         self,
         x: Array,
@@ -108,33 +119,21 @@ class LogisticTS(LinearPolicy):
         costs: Array | float,
         rng: np.random.Generator,
     ) -> tuple[Array, Array]:
-        posterior = self._posterior(x, z, ids)
+        posterior = self.model.posterior(x, z, ids)
         samples = sample_scores(posterior, self.alpha, self.n_pairs, rng)
         chances = _logistic(samples)
         chances -= costs
         return shares_of_best(chances), _chances(posterior)
 
     def _expected_rewards(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
-        return _chances(self._posterior(x, z, ids))
-
-    def _explain(self, x: Array, z: Array, ids: tuple[str, ...]) -> Explanation:
-        """Of the log-odds."""
-        unit = math.sqrt(_over(self.model.noise_variance))
-        found = super()._explain(x, z, ids)
-        return replace(found, deviations=found.deviations * unit)
-
-    def _posterior(self, x: Array, z: Array, ids: tuple[str, ...]) -> Posterior:
-        """Of the logits. How 0/1 rewards scatter follows from their chance: not estimated."""
-        found, unit = self.model.posterior(x, z, ids), _over(self.model.noise_variance)
-        covariance, own = found.shared_covariance * unit, found.own_variances * unit
-        return Posterior(found.means, found.residuals, covariance, own)
+        return _chances(self.model.posterior(x, z, ids))
 
     def _update(self, batch: Batch) -> None:
         _refuse_no_chances(batch)
         super()._update(batch)
 
     def _learn_row(self, row: Row) -> None:
-        posterior = self._posterior(row.x, row.z[None], (row.action_id,))
+        posterior = self.model.posterior(row.x, row.z[None], (row.action_id,))
         logit, chance = float(posterior.means[0]), float(_chances(posterior)[0])
         slope = max(chance * (1.0 - chance), LEAST_SLOPE)
         root = math.sqrt(slope)
@@ -168,10 +167,6 @@ def _refuse_no_chances(batch: Batch) -> None:
             f"{what}[{row}] is {earned[row]:g}: logistic_ts learns chances, from 0 to 1; scale the "
             "rewards or choose lints"
         )
-
-
-def _over(noise: float) -> float:
-    return 1.0 / noise if noise > 0.0 else 1.0
 
 
 def _chances(posterior: Posterior) -> Array:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from policy.bandits.feature_net import FeatureNet
 from policy.bandits.linear_model import HybridLinearModel, OwnPriors
 from policy.bandits.linear_policy import LinearOptions, LinearPolicy, share_of_best
+from policy.bandits.one_thread import one_thread
 from policy.bandits.replay_buffer import ReplayBuffer
 from policy.base import Policy
 from policy.bounds import parameter, whole_parameter
@@ -143,7 +144,8 @@ class NeuralLinear(LinearPolicy):
         self._learn_in_model(row._replace(x=self._lifted(row.x)))
         self.n_rows += 1
         if self.n_rows >= self.next_training:
-            self._train()
+            with one_thread():
+                self._train()
             self.next_training = min(2 * self.n_rows, self.n_rows + self.memory)
 
     def _train(self) -> None:

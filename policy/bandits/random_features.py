@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from policy.bandits.one_thread import one_thread
 from policy.errors import StateError
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class RandomFeatures:
     def __init__(self, n_context: int, n_features: int) -> None:
         self.n_context = n_context
         self.n_features = n_features
-        self._directions = _orthogonal_directions(n_context, n_features // 2)
+        with one_thread():
+            self._directions = _orthogonal_directions(n_context, n_features // 2)
         self._centre = np.zeros(n_context)
         self._reach = np.zeros(n_context)
         self._matrix = np.zeros((n_context, n_features // 2))

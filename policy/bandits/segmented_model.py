@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-_STEPS = 2
-_STEPS_FROM_SCRATCH = 30
-
 
 class SegmentedModel(HybridLinearModel):
     """r = z·β + x·θ_{a,s} + noise, with θ_{a,s} ~ N(θ_a, σ² / prior_segment).
@@ -87,7 +84,10 @@ class SegmentedModel(HybridLinearModel):
         half_life: float | None = None,
     ) -> None:
         self.segments = segments
-        self.segment_priors = Priors((PriorGroup("prior_segment", n_context, prior_segment),))
+        # Until there is something to estimate from, segments are rather alike.
+        self.segment_priors = Priors(
+            (PriorGroup("prior_segment", n_context, prior_segment, initial=4.0),)
+        )
         self.pairs = SegmentPairs(segments.n, 1 + n_shared + n_context, n_context)
         super().__init__(
             n_context, n_shared, prior_shared=prior_shared, own=own, half_life=half_life
@@ -175,8 +175,6 @@ class SegmentedModel(HybridLinearModel):
         # What the level above takes for the old reward, so that its sum of squares comes out.
         left = before + float(row[0]) - step * float(np.dot(gain, x)) / 2.0
         super().correct(slot, row[split:], row[1:split], change, left)
-        # Below 0 only after corrections of rows that were never learned.
-        self.square_sum = max(self.square_sum, 0.0)
 
     def remove(self, slot: int, x: Array, z: Array, reward: float) -> None:
         """As in ``HybridLinearModel``."""
@@ -186,16 +184,10 @@ class SegmentedModel(HybridLinearModel):
         self.n -= 1.0
         self.n_rows -= 1
 
-    def solve(self) -> None:
-        """As in ``HybridLinearModel``."""
-        super().solve()
-        self._estimate_only_segments(_STEPS)
-
     def refit(self) -> None:
         """As in ``HybridLinearModel``."""
         self.segment_priors.reset()
         super().refit()
-        self._estimate_only_segments(_STEPS_FROM_SCRATCH)
 
     def merge(
         self,
@@ -301,17 +293,12 @@ class SegmentedModel(HybridLinearModel):
         np.multiply(block[:width], precisions, out=left[:, split:])
         return left
 
+    def _priors_are_given(self) -> bool:
+        return super()._priors_are_given() and self.segment_priors.are_given
+
     def _estimate_priors(self) -> None:
         super()._estimate_priors()
         self._estimate_segment_prior()
-
-    def _estimate_only_segments(self, n_steps: int) -> None:
-        """Where the hybrid model has nothing to estimate."""
-        above_are_given = self.own_priors.are_given and self.shared_priors.are_given
-        if above_are_given and not self.segment_priors.are_given:
-            for _ in range(n_steps):
-                self._estimate_segment_prior()
-                self._solve()
 
     def _estimate_segment_prior(self) -> None:
         learned = [

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
+from threadpoolctl import threadpool_limits
 
 from policy.bandits.build import POLICY_KINDS, make_policy
 from policy.base import Batch, Candidates, Policy, draw
@@ -149,17 +150,41 @@ def test_probabilities_sum_to_one_and_keep_the_floor(
 
 
 @every_policy
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cuts=st.lists(st.integers(0, 150), max_size=5))
 def test_batches_split_anywhere_give_the_same_bits(name: str, seed: int, cuts: list[int]) -> None:
-    """Over enough rows that models are solved afresh on the way, and maps made."""
+    """Over enough rows that models are solved afresh on the way, and maps made.
+
+    Saved and resumed between the batches, too, and on any number of threads.
+    """
     batch = rows(np.random.default_rng(seed), 150)
-    whole, split = fresh(name), fresh(name)
-    whole.update(batch)
+    whole, split, resumed = fresh(name), fresh(name), fresh(name)
+    with threadpool_limits(1, user_api="blas"):
+        whole.update(batch)
     edges = [0, *sorted(cuts), 150]
     for start, stop in pairwise(edges):
         split.update(part(batch, start, stop))
+        resumed.update(part(batch, start, stop))
+        saved, resumed = dump(*resumed.state()), fresh(name)
+        resumed.load_state(*load(saved))
     assert bits(whole) == bits(split)
+    assert bits(whole) == bits(resumed)
+
+
+@every_policy
+def test_the_number_of_threads_does_not_matter(name: str) -> None:
+    """Wide enough that linear algebra splits its work among threads."""
+    rng, n_context, n_shared = np.random.default_rng(9), 40, 8
+    contexts, features = rng.normal(size=(140, n_context)), rng.normal(size=(140, n_shared))
+    ids = tuple(ACTIONS[i] for i in rng.integers(3, size=140))
+    batch = Batch(contexts, features, ids, rng.random(140), np.ones(140, np.bool_))
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            policy = POLICIES[name](n_context, n_shared)
+            policy.update(batch)
+        found.append(bits(policy))
+    assert found[0] == found[1]
 
 
 def spoiled(**changes: object) -> Batch:

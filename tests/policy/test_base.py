@@ -52,7 +52,7 @@ def test_the_floor_is_mixed_in_exactly() -> None:
 class Broken(LinUCB):
     kind = "broken"
 
-    def _decide(self, x, z, ids, rng):
+    def _decide(self, x, z, ids, costs, rng):
         return np.full(len(ids), np.nan), np.zeros(len(ids))
 
 

@@ -114,7 +114,9 @@ def test_every_decision_can_be_derived_again_from_the_log(tmp_path: Path, kind: 
         LearningRow(*row)
         for row in connection.execute(
             """SELECT r.seq, placement, layout, action_id, chosen, r.value, is_first, context,
-                      features FROM rewards r JOIN decisions USING (decision_id) ORDER BY r.seq"""
+                      features, (SELECT total(e.value) FROM rewards e
+                                 WHERE e.decision_id = r.decision_id AND e.seq < r.seq)
+               FROM rewards r JOIN decisions USING (decision_id) ORDER BY r.seq"""
         )
     ]
     decisions = connection.execute(

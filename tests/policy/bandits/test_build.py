@@ -28,6 +28,7 @@ def test_own_parameters_come_first() -> None:
         "prior_shared",
         "prior_action",
         "prior_intercept",
+        "half_life",
     ]
 
 

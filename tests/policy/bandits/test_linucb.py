@@ -18,9 +18,12 @@ def taught(counts: dict[str, int], reward: float, alpha: float) -> LinUCB:
     return policy
 
 
-@pytest.mark.parametrize(("alpha", "best"), [(0.0, "often"), (0.89, "often"), (0.9, "rare")])
+@pytest.mark.parametrize(("alpha", "best"), [(0.0, "often"), (2.36, "often"), (2.38, "rare")])
 def test_uncertainty_wins_from_the_width_at_which_it_should(alpha: float, best: str) -> None:
-    """Means 9/10 and 2/3, variances 1/10 and 1/3: the bounds cross at alpha = 0.8936."""
+    """The bounds cross at alpha = 2.368.
+
+    Means are 9/10 and 2/3, variances σ²/10 and σ²/3 with σ² = (9/10 + 2/3) / 11.
+    """
     policy = taught({"often": 9, "rare": 2}, 1.0, alpha)
     pair = Candidates(("often", "rare"), np.ones((2, 0)))
     probabilities = policy.distribution(np.ones(1), pair, np.random.default_rng(0))
