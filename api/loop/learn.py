@@ -127,12 +127,12 @@ class Learner:
         """What the policy saw, in the names of today: a feature that was not there yet is 0."""
         context = np.frombuffer(row.context or b"", np.float32)
         if row.layout == placement.layout:
-            return context, _of_chosen(row, len(placement.pairs.names))
+            return context, _of_chosen(row, len(placement.feature_names))
         names = self._layouts[row.layout or 0]
         features = _of_chosen(row, len(names["features"]))
         return (
             _by_name(context, names["context"], placement.contexts.names),
-            _by_name(features, names["features"], placement.pairs.names),
+            _by_name(features, names["features"], placement.feature_names),
         )
 
 

@@ -30,6 +30,9 @@ Array = npt.NDArray[np.float64]
 PRICE_FEATURES = ("price",)
 """What a row holds beside its context: the price, in units of 100 cents."""
 
+NO_CHOOSERS = frozenset({"logistic_ts", "neural_linear", "segmented"})
+"""Policies that cannot choose bins: their rewards are chances, or they need the context itself."""
+
 _KNOTS = np.linspace(-1.0, 1.0, 5)
 _SPACING = 0.5
 _INTERCEPT = np.ones(1)
