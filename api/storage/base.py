@@ -268,6 +268,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def decision(self, decision_id: str) -> Future[DecisionRow | None]:
+        """One decision of the log, as it was appended; None where there is none."""
+
+    @abstractmethod
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:
         """The next rewards of the log, in order."""
 

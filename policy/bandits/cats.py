@@ -20,6 +20,7 @@ from policy.explanation import Explanation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from policy.bandits.arm_record import ArmSummary
     from policy.bounds import Floats
     from policy.catalog.price_range import PriceRange
     from policy.density import Density
@@ -173,6 +174,10 @@ class Cats(Policy):
         cents = z[:, 0] * CENTS_PER_UNIT
         features = self._features(x, cents)
         return self.policy._expected_rewards(_INTERCEPT, features, self.bins.names(cents))
+
+    def summary(self) -> list[ArmSummary]:
+        """Each bin that was learned from, by its first and last price in cents."""
+        return self.policy.summary()
 
     def _explain(self, x: Array, z: Array, ids: tuple[str, ...]) -> Explanation:
         cents = z[:, 0] * CENTS_PER_UNIT

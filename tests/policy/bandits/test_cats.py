@@ -321,3 +321,9 @@ def test_a_whole_range_is_drawn_by_one_number():
     chances = density.at(np.array(PRICES.all, float)) * PRICES.step_cents
     for u in np.linspace(0, 1, 997, endpoint=False):
         assert nearest(PRICES.all, density.draw(u)) == PRICES.all[draw(chances, u)]
+
+
+def test_the_summary_is_of_bins():
+    policy = trained(n=50)
+    assert sum(arm.n for arm in policy.summary()) == 50
+    assert {arm.action_id for arm in policy.summary()} <= set(policy.bins.ids)
