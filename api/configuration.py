@@ -18,6 +18,7 @@ from api.rule_settings import (
     ConsentSettings,
     HoldoutSettings,
     LimitSettings,
+    PriceRangeSettings,
     PriceSettings,
 )
 from api.section import nearest
@@ -104,7 +105,12 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
 
 
 def _placement_section(place: tuple[int | str, ...]) -> type[BaseModel]:
-    for name, section in (("price", PriceSettings), ("holdout", HoldoutSettings)):
+    sections: tuple[tuple[str, type[BaseModel]], ...] = (
+        ("price", PriceSettings),
+        ("price_range", PriceRangeSettings),
+        ("holdout", HoldoutSettings),
+    )
+    for name, section in sections:
         if name in place[:-1]:
             return section
     if "reward" not in place[:-1]:

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 from api.loop.facts import vocabulary
 from api.rule_settings import condition_of
+from policy.bandits.build import POLICY_KINDS
+from policy.bandits.cats import NO_CHOOSERS
 from policy.catalog.condition.vocabulary import check
 from policy.catalog.consent import NEEDS_NO_CONSENT
+from policy.catalog.price_range import for_everybody
 from policy.errors import ConditionError
 
 if TYPE_CHECKING:
     from api.settings import ActionSettings, PlacementSettings, Settings
+
+CHOOSERS = tuple(kind for kind in POLICY_KINDS if kind not in NO_CHOOSERS)
+"""Kinds of policies that can draw a price out of a range."""
 
 
 def rule_faults(settings: "Settings") -> Iterator[str]:
@@ -25,6 +31,7 @@ def rule_faults(settings: "Settings") -> Iterator[str]:
         offered = [actions[name] for name in placement.actions]
         yield from _unanswerable(i, placement, offered, places)
         yield from _never_shown(i, placement, offered)
+        yield from _unpriceable(i, placement, offered)
         yield from _default_without_consent(i, placement, actions[placement.default])
 
 
@@ -64,6 +71,30 @@ def _never_shown(
         shown = f"its price is {action.price_cents}, its cost {cost}"
         rule = f"action {action.id!r} could never be shown: {shown}"
         yield f"placements[{i}].price.{guard} is {getattr(guards, guard)!r}: {rule}"
+
+
+def _unpriceable(
+    i: int, placement: "PlacementSettings", offered: list["ActionSettings"]
+) -> Iterator[str]:
+    """A price range is that of one action, learned over every context feature."""
+    if placement.price_range is None:
+        return
+    if [action.kind for action in offered] != ["price"]:
+        rule = "a price_range draws the price of one action of kind 'price'"
+        yield f"placements[{i}].actions is {list(placement.actions)!r:.80}: {rule}"
+        return
+    if placement.crosses:
+        rule = "with a price_range every context feature meets the price anyway: leave them out"
+        yield f"placements[{i}].crosses is {list(placement.crosses)!r:.80}: {rule}"
+    for field, policy in (("policy", placement.policy), ("challenger", placement.challenger)):
+        if policy is not None and policy.kind in NO_CHOOSERS:
+            rule = f"cannot choose prices; use one of {', '.join(CHOOSERS)}"
+            yield f"placements[{i}].{field}.kind is {policy.kind!r}: {rule}"
+    prices, cost = placement.price_range.range(), offered[0].cost_cents
+    if placement.price and not for_everybody(prices.all, placement.price.guards(), cost):
+        shown = "unknown" if cost is None else cost
+        rule = f"no price that placements[{i}].price lets through, at a cost of {shown}"
+        yield f"placements[{i}].price_range.max_cents is {prices.max_cents}: {rule}"
 
 
 def _default_without_consent(

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from api.section import Name, Section
+from policy.bandits.price_bins import MOST_BINS
 from policy.catalog.action import LARGEST_CENTS
 from policy.catalog.condition.parser import parse
 from policy.catalog.condition.tree import Condition
@@ -18,6 +19,7 @@ from policy.catalog.consent import Consent
 from policy.catalog.holdout import LONGEST_SALT, Holdout
 from policy.catalog.limit import LONGEST_DAYS, MOST_TIMES, Limit
 from policy.catalog.price import PriceGuards
+from policy.catalog.price_range import LARGEST_PRICE_CENTS, PriceRange
 from policy.errors import ConditionError
 
 Channel = Literal["email", "push", "sms", "onsite"]
@@ -131,6 +133,27 @@ class PriceSettings(Section):
     def guards(self) -> PriceGuards:
         """The same as the policy room's value."""
         return PriceGuards(**self.model_dump())
+
+
+class PriceRangeSettings(Section):
+    """`[placements.price_range]`: the price of the placement's action is drawn from a range."""
+
+    min_cents: int = Field(ge=1, le=LARGEST_PRICE_CENTS, description="Lowest price.")
+    max_cents: int = Field(ge=1, le=LARGEST_PRICE_CENTS, description="Highest price.")
+    step_cents: int = Field(1, ge=1, description="Distance of two neighbouring prices.")
+    n_bins: int = Field(16, ge=1, le=MOST_BINS, description="How finely prices are told apart.")
+    bandwidth_cents: float | None = Field(
+        None, ge=0, description="How far a price is smoothed around the centre of its bin."
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        self.range()
+        return self
+
+    def range(self) -> PriceRange:
+        """The same as the policy room's value."""
+        return PriceRange(self.min_cents, self.max_cents, self.step_cents)
 
 
 class HoldoutSettings(Section):

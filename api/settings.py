@@ -37,6 +37,7 @@ from api.rule_settings import (
     Kind,
     LimitSettings,
     Minutes,
+    PriceRangeSettings,
     PriceSettings,
     Timezone,
 )
@@ -221,6 +222,7 @@ class PlacementSettings(Section):
     challenger: ChallengerSettings | None = None
     holdout: HoldoutSettings | None = None
     price: PriceSettings | None = None
+    price_range: PriceRangeSettings | None = None
     reward: RewardSettings = Field(default_factory=RewardSettings)
 
     @field_validator("actions")

@@ -27,6 +27,7 @@ from policy.explanation import Explanation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from policy.bandits.arm_record import ArmSummary
     from policy.bounds import Floats
     from policy.model_file import JSON
 
@@ -172,6 +173,10 @@ class Policy(ABC):
         """
         x, z = self._checked_decision(context, candidates)
         return self._explain(x, z, candidates.ids)
+
+    def summary(self) -> list[ArmSummary]:
+        """Each action that was learned from, in numbers; none of a kind that keeps no record."""
+        return []
 
     @final
     def update(self, batch: Batch) -> None:

@@ -17,6 +17,8 @@ from policy.errors import BatchError, ParameterError, StateError, UnsupportedErr
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from policy.bandits.arm_record import ArmSummary
+    from policy.explanation import Explanation
     from policy.model_file import JSON
 
 Array = npt.NDArray[np.float64]
@@ -100,6 +102,13 @@ class Mixture(Policy):
         ours, means = self.champion._decide(x, z, ids, costs, rng)
         theirs, _ = self.challenger._decide(x, z, ids, costs, rng)
         return mix(ours, theirs, self.share), means
+
+    def summary(self) -> list[ArmSummary]:
+        """What the champion has learned of each action."""
+        return self.champion.summary()
+
+    def _explain(self, x: Array, z: Array, ids: tuple[str, ...]) -> Explanation:
+        return self.champion._explain(x, z, ids)
 
     def _expected_rewards(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
         return self.champion._expected_rewards(x, z, ids)

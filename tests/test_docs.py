@@ -25,7 +25,13 @@ from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
 from api.reward_settings import RewardEventSettings
-from api.rule_settings import ConsentSettings, HoldoutSettings, LimitSettings, PriceSettings
+from api.rule_settings import (
+    ConsentSettings,
+    HoldoutSettings,
+    LimitSettings,
+    PriceRangeSettings,
+    PriceSettings,
+)
 from api.settings import (
     ActionSettings,
     ChallengerSettings,
@@ -38,6 +44,7 @@ from api.settings import (
     ServiceSettings,
 )
 from policy.bandits.build import POLICY_KINDS, policy_parameters
+from policy.bandits.cats import NO_CHOOSERS
 from policy.catalog.condition.parser import parse
 from policy.catalog.eligibility import Reason
 from policy.catalog.rulebook import ACTION_FIELDS
@@ -61,6 +68,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[placements.challenger]": ChallengerSettings,
     "[placements.holdout]": HoldoutSettings,
     "[placements.price]": PriceSettings,
+    "[placements.price_range]": PriceRangeSettings,
     "[placements.reward]": RewardSettings,
     "[[placements.reward.events]]": RewardEventSettings,
 }
@@ -142,6 +150,15 @@ def test_the_example_of_rewards_is_one_and_its_terms_are_documented() -> None:
     assert set(placement.reward.counted) == {"Order Completed", "Product Added", "Unsubscribed"}
     for name in (*EXPRESSION_NAMES, *AGGREGATIONS):
         assert f"`{name}`" in page("docs/rewards.md")
+
+
+def test_the_example_of_a_price_range_draws_prices() -> None:
+    (example,) = examples("docs/prices.md", "toml")
+    pricing = build_placements(parse_settings(tomllib.loads(example)))["tea-price"].pricing
+    assert pricing is not None
+    assert pricing.prices == range(580, 1501, 10)  # 30 % are left from 571.43 on
+    for kind in NO_CHOOSERS:
+        assert f"`{kind}`" in page("docs/prices.md")
 
 
 def test_every_reason_and_every_field_of_actions_is_documented() -> None:

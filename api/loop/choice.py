@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.loop.placement import Choices, Placement
+from api.loop.pricing import DrawnPrice
 from api.storage.base import DecisionRow
 from policy.catalog.eligibility import Reason
 
@@ -30,6 +31,7 @@ class Choice(NamedTuple):
         refused: Why each other candidate had no chance, by id.
         group: `control` or `treatment`; None without a holdout.
         reason: Why the default was taken; None for a choice.
+        price: The price drawn for the action, at a placement with a price range.
     """
 
     choices: Choices
@@ -42,6 +44,26 @@ class Choice(NamedTuple):
     refused: Mapping[str, Reason] = NONE
     group: str | None = None
     reason: str | None = None
+    price: DrawnPrice | None = None
+
+    @property
+    def probability(self) -> float:
+        """Of what is shown: of the action, and of its price where that was drawn."""
+        return float(self.probabilities[self.chosen]) * (
+            self.price.probability if self.price else 1
+        )
+
+    @property
+    def price_cents(self) -> int | None:
+        """The price to show, where there is one."""
+        if self.price is not None:
+            return self.price.cents
+        return self.choices.actions[self.chosen].price_cents
+
+    @property
+    def density(self) -> float | None:
+        """Of a price that was drawn, per cent."""
+        return None if self.price is None else self.price.density
 
 
 def default_choice(
@@ -83,7 +105,7 @@ def to_row(
         action.id,
         placement.matched(action),
         choice.chosen,
-        float(choice.probabilities[choice.chosen]),
+        choice.probability,
         choice.reason,
         choice.choices.ids_json,
         choice.probabilities.tobytes(),
@@ -93,8 +115,9 @@ def to_row(
         choice.group,
         action.kind,
         action.channel,
-        action.price_cents,
+        choice.price_cents,
         action.price_of,
+        density=choice.density,
     )
 
 
@@ -104,7 +127,9 @@ def to_answer(choice: Choice, decision_id: str | None, version: str) -> dict[str
     return {
         "decision_id": decision_id,
         "action": {"id": action.id, "kind": action.kind, "payload": _parsed(action.payload)},
-        "probability": float(choice.probabilities[choice.chosen]),
+        "probability": choice.probability,
+        "price_cents": choice.price_cents,
+        "density": choice.density,
         "ranking": _ranking(choice),
         "segment": choice.segment,
         "group": choice.group,

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 
 from api.loop.chance import Chance, DecisionIds
@@ -113,6 +115,9 @@ class Decider:
         visitor = self._pipeline.resolve(request.visitor)
         choices = placement.choices
         if request.actions is not None:
+            if placement.pricing is not None:
+                rule = "this placement draws the price of its own action: leave them out"
+                raise BadRequestError("actions", len(request.actions), rule)
             choices = _candidates(request.actions, placement)
         return Asked(
             placement,
@@ -177,6 +182,8 @@ class Decider:
         choices, refused = self._screened(asked, asked.choices, look, described.segment)
         if not choices.ids:
             return default_choice(placement, NO_ELIGIBLE, refused, asked.group)
+        if placement.pricing is not None:
+            return self._priced(asked, choices, refused, described.segment, context)
         categories, brands = choices.categories, choices.brands
         features = placement.pairs.encode(
             context,
@@ -198,6 +205,32 @@ class Decider:
             refused,
             asked.group,
         )
+
+    def _priced(
+        self,
+        asked: Asked,
+        choices: Choices,
+        refused: Mapping[str, Reason],
+        segment: str | None,
+        context: npt.NDArray[np.float32],
+    ) -> Choice:
+        """The placement's one action, with a price; for the control group with its own."""
+        placement, group, pricing = asked.placement, asked.group, asked.placement.pricing
+        assert pricing is not None  # noqa: S101  # as the caller knows
+        history = self._shown.of(asked.visitor) if pricing.guards.remembers else NOTHING
+        rng = self._chance.of(asked.decision_id)
+        price = (
+            pricing.fixed(context)
+            if group == CONTROL
+            else pricing.draw(context, history, asked.now_us, rng)
+        )
+        if price is None:
+            guarded: dict[str, Reason] = {pricing.action.id: "guarded"}
+            return default_choice(placement, NO_ELIGIBLE, guarded, group)
+        return Choice(
+            choices, 0, np.ones(1), price.expected, segment, context, price.features, refused,
+            group, price=price,
+        )  # fmt: skip
 
     def _screened(
         self, asked: Asked, choices: Choices, look: Look, segment: str | None

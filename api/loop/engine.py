@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from api.loop.clock import make_clock
 from api.loop.decide import Decider
+from api.loop.explain import Explainer
 from api.loop.intake import Intake
 from api.loop.learn import Learner
 from api.loop.lists import ListDecider
@@ -63,6 +64,7 @@ class Engine:
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
+        self.explainer = Explainer(self.store, self.placements)
         self.ready = False
         self._rewards = rewards
         self._tasks: list[Task[None]] = []
@@ -74,7 +76,7 @@ class Engine:
         threadpool_limits(1)
         for placement in self.placements.values():
             placement.layout = self.store.layout(placement.names)
-        layouts = self.store.layouts()
+        layouts = self.explainer.layouts = self.store.layouts()
         self.snapshots.restore_models()
         self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
         covered = self.snapshots.restore_profiles()

@@ -127,12 +127,12 @@ class Learner:
         """What the policy saw, in the names of today: a feature that was not there yet is 0."""
         context = np.frombuffer(row.context or b"", np.float32)
         if row.layout == placement.layout:
-            return context, _of_chosen(row, len(placement.pairs.names))
+            return context, _of_chosen(row, len(placement.feature_names))
         names = self._layouts[row.layout or 0]
         features = _of_chosen(row, len(names["features"]))
         return (
-            _by_name(context, names["context"], placement.contexts.names),
-            _by_name(features, names["features"], placement.pairs.names),
+            by_name(context, names["context"], placement.contexts.names),
+            by_name(features, names["features"], placement.feature_names),
         )
 
 
@@ -146,6 +146,7 @@ def _of_chosen(row: LearningRow, n_shared: int) -> Vector:
     return np.frombuffer(row.features or b"", np.float32, n_shared, offset)
 
 
-def _by_name(values: Vector, old: Sequence[str], new: Sequence[str]) -> Vector:
+def by_name(values: Vector, old: Sequence[str], new: Sequence[str]) -> Vector:
+    """A logged vector in the names of today; what was not there is 0."""
     known = dict(zip(old, values.tolist(), strict=True))
     return np.array([known.get(name, 0.0) for name in new], np.float32)

@@ -174,7 +174,7 @@ def _answer(list_id: str | None, filled: list[Filled], version: str) -> dict[str
     chosen = [one.choice for one in filled if one.shows]
     return {
         "list_id": list_id,
-        "probability": math.prod(float(one.probabilities[one.chosen]) for one in chosen),
+        "probability": math.prod(one.probability for one in chosen),
         "slots": [
             {
                 "slot": one.slot.id,

@@ -6,14 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from api.loop.facts import FactReader
+from api.loop.pricing import Pricing
 from api.loop.rules import rulebook_of, timezone_of, tracked_of
 from api.settings import ActionSettings, PlacementSettings, Settings
 from policy.bandits.build import make_policy
+from policy.bandits.cats import PRICE_FEATURES, Cats, bin_features
 from policy.base import Policy
 from policy.catalog.action import Action
 from policy.catalog.eligibility import Screen
 from policy.catalog.holdout import Holdout
 from policy.catalog.limit import Tracked
+from policy.catalog.price import PriceGuards
 from policy.catalog.rulebook import Rulebook
 from policy.encoder import ContextEncoder, ContextField, PairEncoder, StaticFeatures
 from policy.mixture import Mixture
@@ -106,6 +109,7 @@ class Placement:
         facts: Reads what the rulebook's conditions ask.
         holdout: Who belongs to the control group, where there is one.
         parameters: The policy's kind and parameters as configured.
+        pricing: Draws the price of the one action, where a range is configured.
         fingerprint: Of parameters and layout: a decision's version names it.
         layout: Number of the logged vectors' layout in the store; set when the store is open.
         learned_through: Place in the log of the last reward that the policy learned.
@@ -125,6 +129,7 @@ class Placement:
     policy: Policy
     reward: RewardSpec
     parameters: Mapping[str, object]
+    pricing: Pricing | None = None
     fingerprint: str = ""
     layout: int = 0
     learned_through: int = 0
@@ -162,7 +167,12 @@ class Placement:
     @property
     def names(self) -> dict[str, Sequence[str]]:
         """What the entries of a logged context and of logged features mean."""
-        return {"context": self.contexts.names, "features": self.pairs.names}
+        return {"context": self.contexts.names, "features": self.feature_names}
+
+    @property
+    def feature_names(self) -> Sequence[str]:
+        """What the policy learns of a candidate."""
+        return self.pairs.names if self.pricing is None else PRICE_FEATURES
 
     def matched(self, action: Action) -> str | None:
         """The action's value of the attribute that the reward is matched on."""
@@ -215,6 +225,7 @@ def build_placement(
     pairs = PairEncoder(feature_names, settings.crosses, contexts.names)
     rulebook = rulebook_of(settings, configured, tracked)
     baseline = [actions[settings.baseline or settings.default]]
+    policy = _policy(settings, len(contexts.names), len(pairs.names))
     return Placement(
         name=settings.name,
         choices=Choices.of(chosen, pairs, rulebook.screen(chosen)),
@@ -225,9 +236,10 @@ def build_placement(
         holdout=None if settings.holdout is None else settings.holdout.holdout(),
         contexts=contexts,
         pairs=pairs,
-        policy=_policy(settings, len(contexts.names), len(pairs.names)),
+        policy=policy,
         reward=settings.reward.spec(),
         parameters=_parameters(settings),
+        pricing=_pricing(settings, chosen[0], policy),
     )
 
 
@@ -241,6 +253,28 @@ def build_placements(settings: Settings) -> dict[str, Placement]:
 
 
 def _policy(settings: PlacementSettings, n_context: int, n_shared: int) -> Policy:
+    priced = settings.price_range
+    if priced is None:
+        return _chooser(settings, n_context, n_shared)
+    chooser = _chooser(settings, 1, bin_features(n_context))
+    return Cats(
+        chooser,
+        n_context,
+        priced.range(),
+        n_bins=priced.n_bins,
+        bandwidth_cents=priced.bandwidth_cents,
+        floor=chooser.floor,
+    )
+
+
+def _pricing(settings: PlacementSettings, action: Action, policy: Policy) -> Pricing | None:
+    if not isinstance(policy, Cats):
+        return None
+    guards = PriceGuards() if settings.price is None else settings.price.guards()
+    return Pricing.of(settings.name, action, policy, guards)
+
+
+def _chooser(settings: PlacementSettings, n_context: int, n_shared: int) -> Policy:
     made = settings.policy
     policy = make_policy(made.kind, n_context, n_shared, **made.parameters)
     rival = settings.challenger
@@ -252,6 +286,8 @@ def _policy(settings: PlacementSettings, n_context: int, n_shared: int) -> Polic
 
 def _parameters(settings: PlacementSettings) -> dict[str, object]:
     parameters = {"kind": settings.policy.kind, **settings.policy.parameters}
+    if settings.price_range is not None:
+        parameters["price_range"] = settings.price_range.model_dump()
     rival = settings.challenger
     if rival is not None:
         parameters["challenger"] = {

@@ -47,7 +47,7 @@ def rulebook_of(placement: PlacementSettings, settings: Settings, tracked: Track
         },
         condition=condition_of(placement.condition),
         consent=settings.consent.consent(),
-        guards=None if placement.price is None else placement.price.guards(),
+        guards=placement.price.guards() if placement.price and not placement.price_range else None,
         tracked=tracked,
     )
 

@@ -136,7 +136,13 @@ class DecisionResponse(Wire):
         description="Quote it with rewards; null when the decision could not be logged."
     )
     action: ChosenAction
-    probability: float = Field(ge=0, le=1, description="Exact probability of the action.")
+    probability: float = Field(
+        ge=0, le=1, description="Exact probability of the action, and of a price that was drawn."
+    )
+    price_cents: int | None = Field(description="The price to show, where the action has one.")
+    density: float | None = Field(
+        ge=0, description="Exact density at the price, per cent, where it was drawn out of a range."
+    )
     ranking: list[RankedAction] = Field(
         description="The chosen action first, the others by expected reward, refused ones last."
     )

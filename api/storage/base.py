@@ -49,7 +49,8 @@ class DecisionRow(NamedTuple):
     `reasons` is a JSON object: why each candidate that is absent from `candidates` was refused.
     What follows it is `visitor_group`, `control` or `treatment` at a placement with a holdout, and
     what rules count the shown action by. A decision for a slot names its list: `candidates` are
-    then what the slots above it had left.
+    then what the slots above it had left. Of a price drawn out of a range, `density` is that at
+    `price_cents`, per cent, and `probability` that of the price.
     """
 
     decision_id: str
@@ -77,6 +78,7 @@ class DecisionRow(NamedTuple):
     price_of: str | None = None
     list_id: str | None = None
     slot: str | None = None
+    density: float | None = None
 
 
 class RewardRow(NamedTuple):
@@ -264,6 +266,10 @@ class Store(ABC):
         Returns:
             How many decisions were looked at; a full `limit` means that there may be more.
         """
+
+    @abstractmethod
+    def decision(self, decision_id: str) -> Future[DecisionRow | None]:
+        """One decision of the log, as it was appended; None where there is none."""
 
     @abstractmethod
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:

@@ -164,6 +164,12 @@ def decisions_belong_to_lists(db: Database) -> None:
     db.execute("ALTER TABLE decisions ADD COLUMN slot TEXT")
 
 
+@migrations()
+def decisions_know_the_density_of_a_price(db: Database) -> None:
+    """A price drawn out of a range: the density at it, per cent; null for everything else."""
+    db.execute("ALTER TABLE decisions ADD COLUMN density REAL")
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

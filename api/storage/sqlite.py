@@ -54,6 +54,7 @@ def _insert(table: str, row: type[tuple[object, ...]]) -> str:
 
 
 INSERT_DECISION = _insert("decisions", DecisionRow)
+SELECT_DECISION = f"SELECT {', '.join(DecisionRow._fields)} FROM decisions WHERE decision_id = ?"  # noqa: S608  # as above
 INSERT_EVENT = _insert("events", EventRow) + " ON CONFLICT (message_id) DO NOTHING"
 INSERT_DEAD_LETTER = _insert("dead_letters", DeadLetterRow)
 
@@ -155,6 +156,15 @@ class SQLiteStore(Store):
         return self.writer.call(
             lambda connection: default_rewards(connection, now_us, specs, limit)
         )
+
+    def decision(self, decision_id: str) -> Future[DecisionRow | None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> DecisionRow | None:
+            row = connection.execute(SELECT_DECISION, (decision_id,)).fetchone()
+            return None if row is None else DecisionRow(*row)
+
+        return self.writer.call(work)
 
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:
         """See `Store`."""

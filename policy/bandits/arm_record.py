@@ -31,7 +31,8 @@ class ArmSummary:
         n: Decisions learned from.
         mean_reward: Their mean; NaN for none.
         interval: 95 % interval of the mean: Wilson's for rewards of 0 and 1, else the normal one.
-        p_best: Probability that the action is the best for the average visitor.
+        p_best: Probability that the action is the best for the average visitor; NaN where that is
+            not known.
         bias: Mean of the standardised prediction errors; near 0 if predictions are right, below
             where the action is overrated.
         dispersion: Mean square of the same; near 1 if the model knows how unsure it is, above
@@ -129,4 +130,5 @@ def _wilson(mean: float, n: float) -> tuple[float, float]:
     centre = (mean + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n)
     spread = mean * (1.0 - mean) / n + Z * Z / (4.0 * n * n)
     half = Z * math.sqrt(max(spread, 0.0)) / (1.0 + Z * Z / n)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    # Rounding must not put the mean beside its interval.
+    return min(max(centre - half, 0.0), mean), max(min(centre + half, 1.0), mean)

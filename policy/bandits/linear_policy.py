@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+MOST_COMPARED = 200
+"""Actions whose chances to be best are sampled: the time grows with the cube of their number."""
+
 TIE = 1e-12
 """Scores this close, relative to their size, are equal up to the order of a sum's terms."""
 
@@ -102,11 +105,13 @@ class LinearPolicy(Policy):
         """Each action that was learned from, in numbers; nothing random, nothing changes.
 
         The chance to be best is that for the average visitor, by 4,000 samples of the posterior
-        that are the same each time.
+        that are the same each time; NaN for more than 200 actions.
         """
         ids = self.model.blocks.action_ids
         if not ids:
             return []
+        if len(ids) > MOST_COMPARED:
+            return self.record.summaries(ids, np.full(len(ids), np.nan))
         means, covariance = self.model.at_average()
         rng = np.random.Generator(np.random.Philox(key=0))
         samples = rng.multivariate_normal(means, covariance, 4_000, check_valid="ignore")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HOUR_US = 3_600_000_000
 
-_HAIR = 1e-6
+HAIR = 1e-6
 """Of a cent: what a share of a price may be off by rounding."""
 
 
@@ -103,7 +103,7 @@ class PriceGuards:
         if cost_cents is None:
             return "margin_floor"
         left = price_cents - cost_cents
-        return None if left >= self.margin_floor * price_cents - _HAIR else "margin_floor"
+        return None if left >= self.margin_floor * price_cents - HAIR else "margin_floor"
 
     def guarded(
         self, prices: Sequence[Price], seen: Mapping[int, PriceSeen], now_us: int
@@ -133,7 +133,7 @@ class PriceGuards:
         if seen is None or self.largest_step is None:
             return True
         step = abs(price.cents - seen.price_cents)
-        return step <= self.largest_step * seen.price_cents + _HAIR
+        return step <= self.largest_step * seen.price_cents + HAIR
 
     def _is_kept(self, price: Price, seen: PriceSeen | None, now_us: int) -> bool:
         return (

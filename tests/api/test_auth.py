@@ -30,6 +30,8 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("get", "/v1/visitors/{visitor}"): "read",
     ("get", "/v1/segments"): "read",
     ("get", "/v1/policies"): "read",
+    ("get", "/v1/placements/{name}/actions"): "read",
+    ("get", "/v1/decisions/{decision_id}/explanation"): "read",
     ("get", "/metrics"): "read",
     ("post", "/v1/segments/refit"): "admin",
 }

@@ -12,6 +12,7 @@ from api.problems import ProblemBody
 from api.routes.hot import BODIES
 from api.schemas.decision import DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse
+from api.schemas.insight import ActionsResponse, ExplanationResponse
 from api.schemas.readings import HealthResponse, PoliciesResponse, SegmentsResponse, VisitorResponse
 from api.schemas.reward import RewardResponse
 
@@ -21,6 +22,8 @@ ROUTES = {
     ("get", "/v1/visitors/{visitor}"),
     ("get", "/v1/segments"),
     ("get", "/v1/policies"),
+    ("get", "/v1/placements/{name}/actions"),
+    ("get", "/v1/decisions/{decision_id}/explanation"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
@@ -123,6 +126,8 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     yield service.get("/v1/visitors/openapi"), VisitorResponse
     yield service.get("/v1/segments"), SegmentsResponse
     yield service.get("/v1/policies"), PoliciesResponse
+    yield service.get("/v1/placements/home/actions"), ActionsResponse
+    yield service.get(f"/v1/decisions/{decision_id}/explanation"), ExplanationResponse
     yield service.get("/healthz"), HealthResponse
     yield service.get("/readyz"), HealthResponse
 

@@ -400,3 +400,13 @@ def test_exposures_come_back_until_they_are_dropped(opened: Callable[[], SQLiteS
     assert dict(store.load_exposures()) == {}
     assert store.load_state(EXPOSURES) is None
     run(store, lambda s: asyncio.sleep(0))
+
+
+def test_a_decision_is_read_as_it_was_appended(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> tuple[object, ...]:
+        row = decision(1, price_cents=990, density=0.002, reasons='{"salt": "capped"}')
+        await store.append_decision(row)
+        return row, await store.decision("d1"), await store.decision("other")
+
+    row, found, missing = run(opened(), work)
+    assert (found, missing) == (row, None)

@@ -197,3 +197,15 @@ def test_policies_of_other_sizes_cannot_be_mixed():
         Mixture(single("linucb"), make_policy("linucb", 3, N_SHARED), 0.1)
     with pytest.raises(ParameterError, match=r"share is 1\.5"):
         mixture(1.5)
+
+
+def test_what_is_known_of_actions_is_what_the_champion_knows():
+    policy, alone = mixture(), single("linucb", FLOOR)
+    assert policy.summary() == []
+    for one in (policy, alone):
+        one.update(rows(7))
+    assert policy.summary() == alone.summary()
+    context, candidates = decision(8)
+    ours, theirs = policy.explain(context, candidates), alone.explain(context, candidates)
+    assert ours.context.tobytes() == theirs.context.tobytes()
+    assert ours.deviations.tobytes() == theirs.deviations.tobytes()

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from policy.bandits.arm_record import ArmRecord, ArmSummary
+from policy.bandits.build import make_policy
+from policy.bandits.linear_policy import MOST_COMPARED
+from policy.base import Batch
 
 
 def summary_of(rewards: list[float]) -> ArmSummary:
@@ -40,6 +43,13 @@ def test_no_success_is_no_certainty() -> None:
     assert 0.1 < high < 0.2
 
 
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_the_interval_holds_the_mean_to_the_last_digit(reward: float) -> None:
+    for n in range(1, 200):
+        low, high = summary_of([reward] * n).interval
+        assert low <= reward <= high
+
+
 def test_one_number_has_no_interval_and_none_no_mean() -> None:
     assert summary_of([3.0]).interval == (-math.inf, math.inf)
     assert math.isnan(summary_of([]).mean_reward)
@@ -70,3 +80,14 @@ def test_right_predictions_show_in_bias_and_dispersion() -> None:
     found = record.summaries(["a"], np.array([1.0]))[0]
     assert found.bias == pytest.approx(0.0, abs=0.06)
     assert found.dispersion == pytest.approx(1.0, abs=0.1)
+
+
+def test_of_too_many_actions_the_chance_to_be_best_is_not_known() -> None:
+    n = MOST_COMPARED + 1
+    ones = np.ones((n, 1))
+    policy = make_policy("linucb", 1, 0)
+    ids = tuple(f"a{i}" for i in range(n))
+    policy.update(Batch(ones, np.zeros((n, 0)), ids, np.ones(n), np.ones(n, np.bool_)))
+    arms = policy.summary()
+    assert {arm.n for arm in arms} == {1}
+    assert all(math.isnan(arm.p_best) for arm in arms)

@@ -1,0 +1,29 @@
+"""Seeing inside: the actions of a placement, and the explanation of a decision."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from api.routes.access import needs
+from api.routes.hot import PROBLEMS
+from api.routes.readings import REFUSALS, Current
+from api.schemas.insight import ActionsResponse, ExplanationResponse
+
+router = APIRouter(
+    responses={**REFUSALS, 404: PROBLEMS[404], 422: PROBLEMS[422]},
+    dependencies=[needs("read")],
+    tags=["growth"],
+)
+Named = Annotated[str, Path(min_length=1, max_length=200)]
+
+
+@router.get("/v1/placements/{name}/actions")
+async def actions(engine: Current, name: Named) -> ActionsResponse:
+    """What came of each action of a placement: pulls, reward, chance to be best, calibration."""
+    return ActionsResponse(**engine.explainer.actions(name))
+
+
+@router.get("/v1/decisions/{decision_id}/explanation")
+async def explanation(engine: Current, decision_id: Named) -> ExplanationResponse:
+    """Why the candidates of a decision score as they do, by the policy as it is now."""
+    return ExplanationResponse(**await engine.explainer.decision(decision_id))
