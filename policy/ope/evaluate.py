@@ -71,7 +71,7 @@ class Estimate:
         estimator: Its name.
         value: The estimate.
         error: Its standard error; NaN where unknown.
-        interval: By the skewness-corrected method; of a biased estimator (replay, direct method, and
+        interval: By the skewness-corrected method; of a biased estimator (replay, direct method and
             those tuned on the same log) it tells of chance only, not of the bias.
     """
 

@@ -43,6 +43,8 @@ class Decisions:
             where every row is.
         labels: What results are told apart by, such as ``segment`` or ``day``, each (n,).
         position: Slot in a list, (n,); None without lists.
+        targets: What named policies would have shown, worked out beforehand: their probability of
+            every action, each (n, n_actions).
         first_row: Number of the first row within the whole log, so that chunks fold as one log.
 
     Raises:
@@ -66,6 +68,7 @@ class Decisions:
     cluster: Ints | None = None
     labels: Mapping[str, Labels] = field(default_factory=dict)
     position: Ints | None = None
+    targets: Mapping[str, Array] = field(default_factory=dict)
     first_row: int = 0
 
     def __post_init__(self) -> None:
@@ -165,6 +168,7 @@ def _check_shapes(log: Decisions) -> None:
         "position": (log.position, (n,)),
         "context": (log.context, (n, *log.context.shape[1:2])),
         **{f"label {name!r}": (values, (n,)) for name, values in log.labels.items()},
+        **{f"target {name!r}": (values, (n, k)) for name, values in log.targets.items()},
     }
     if log.features is not None:
         wanted["features"] = (log.features, (n, k, *log.features.shape[2:3]))

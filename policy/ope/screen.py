@@ -87,8 +87,8 @@ _DEFAULTS: dict[str, Any] = {
 def _kept(columns: dict[str, Any], keep: Bools) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, values in columns.items():
-        if name == "labels":
-            kept[name] = {label: of_rows[keep] for label, of_rows in values.items()}
+        if name in ("labels", "targets"):
+            kept[name] = {key: of_rows[keep] for key, of_rows in values.items()}
         else:
             kept[name] = values[keep] if isinstance(values, np.ndarray) else values
     return kept

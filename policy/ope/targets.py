@@ -148,6 +148,33 @@ class Given:
         return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Probabilities that the log carries along.
+
+    Args:
+        name: Under which ``Decisions.targets`` has them.
+
+    Example:
+        >>> from policy.ope.log import Decisions
+        >>> log = Decisions(("a", "b"), np.array([0]), np.ones(1), np.ones(1),
+        ...                 targets={"new": np.array([[0.2, 0.8]])})
+        >>> Column("new").probabilities(log)
+        array([[0.2, 0.8]])
+    """
+
+    name: str
+
+    def probabilities(self, log: Decisions) -> Array:
+        """See ``Target``."""
+        if self.name not in log.targets:
+            raise EvaluationError(
+                f"the log has no probabilities of a policy {shown(self.name)}: "
+                f"{suggestion(self.name, log.targets)}"
+            )
+        return log.targets[self.name]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
     """A bandit policy as it stands: nothing is learned while it is evaluated.

@@ -72,5 +72,6 @@ def rows_of(log: Decisions, start: int, stop: int) -> Decisions:
         cut(log.cluster),
         {name: values[part] for name, values in log.labels.items()},
         cut(log.position),
+        {name: values[part] for name, values in log.targets.items()},
         log.first_row + start,
     )
