@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 OVERALL = "overall"
 N_GROUP_BUCKETS = 128
 DEFAULT = SNDR()
+COMPARED = DoublyRobust()
 
 
 def standard_estimators() -> tuple[Estimator, ...]:
@@ -92,6 +93,9 @@ class Result:
         diagnosis: Whether to read them at all.
         always: An interval that holds at any time one cares to look, for the rows in their order;
             None without a range of rewards, and for groups.
+        advantage: What the policy earns beyond the baseline, doubly robust on the same rows; its
+            interval is corrected for the number of policies that were tried. None without a
+            baseline, and for the baseline itself.
     """
 
     policy: str
@@ -99,6 +103,7 @@ class Result:
     estimates: tuple[Estimate, ...]
     diagnosis: Diagnosis
     always: Interval | None = None
+    advantage: Estimate | None = None
 
     @property
     def best(self) -> Estimate:
@@ -143,9 +148,10 @@ class Question:
         level: Of the intervals, in (0, 1).
         rewards: Smallest and largest possible reward, for intervals that hold at any time; None
             leaves these out.
+        baseline: Name of the policy that the others are compared with; None for no comparison.
 
     Raises:
-        EvaluationError: No policies or no estimators, or a level out of range.
+        EvaluationError: No policies, a baseline that is none of them, or a level out of range.
 
     Example:
         >>> from policy.ope.log import Decisions
@@ -162,13 +168,23 @@ class Question:
     by: tuple[str, ...] = ()
     level: float = 0.95
     rewards: tuple[float, float] | None = None
+    baseline: str | None = None
 
     def __post_init__(self) -> None:
         checked_level(self.level)
         if not self.targets:
             raise EvaluationError("no policy to evaluate: name at least one")
+        if self.baseline is not None and self.baseline not in self.targets:
+            raise EvaluationError(
+                f"baseline {shown(self.baseline)}: {suggestion(self.baseline, self.targets)}"
+            )
         if not self.estimators:
             object.__setattr__(self, "estimators", standard_estimators())
+
+    @property
+    def corrected_level(self) -> float:
+        """Level of each comparison, so that all hold together at ``level`` (Bonferroni)."""
+        return 1.0 - (1.0 - self.level) / max(len(self.targets) - 1, 1)
 
 
 def evaluate(chunks: Chunks, question: Question, map_chunks: MapChunks = map) -> Evaluation:
@@ -185,7 +201,7 @@ def evaluate(chunks: Chunks, question: Question, map_chunks: MapChunks = map) ->
         LogError: Rows that cannot be used, or none.
     """
     model = None
-    if any(estimator.needs_model for estimator in question.estimators):
+    if question.baseline or any(estimator.needs_model for estimator in question.estimators):
         model = RewardModel.fitted(
             reduce(NormalEquations.merged, _some(map_chunks(NormalEquations.of, chunks())))
         )
@@ -209,7 +225,7 @@ class _Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Tallies of the estimators, then that of the overlap, for every policy and group."""
+    """Tallies for every policy and group: of the estimators, the overlap and the advantage."""
 
     reward: Tally
     tallies: Mapping[_Key, tuple[Tally, ...]]
@@ -229,11 +245,17 @@ class _Part:
 def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _Part:
     expected = None if model is None else model.expected(log)
     bucket = buckets(log)
+    samples = {
+        policy: sample_of(log, target.probabilities(log), expected)
+        for policy, target in question.targets.items()
+    }
     tallies: dict[_Key, tuple[Tally, ...]] = {}
-    for policy, target in question.targets.items():
-        sample = sample_of(log, target.probabilities(log), expected)
+    for policy, sample in samples.items():
         columns = [estimator.columns(sample) for estimator in question.estimators]
         columns.append(overlap_columns(sample))
+        if question.baseline is not None:
+            base = samples[question.baseline]
+            columns.append(COMPARED.columns(sample) - COMPARED.columns(base))
         tallies[_Key(policy, Group(OVERALL, OVERALL))] = tuple(
             Tally.of(one, bucket) for one in columns
         )
@@ -271,21 +293,31 @@ def _always(chunks: Iterable[Decisions], question: Question) -> dict[str, Interv
 def _result(
     question: Question, key: _Key, tallies: tuple[Tally, ...], always: Interval | None
 ) -> Result:
-    estimates = []
-    for estimator, tally in zip(question.estimators, tallies[:-1], strict=True):
-        settled = estimator.settled(tally)
-        means = tally.means
-        estimates.append(
-            Estimate(
-                estimator.name,
-                settled.value(means),
-                tally.standard_error(settled.gradient(means)),
-                skewed(settled, tally, question.level),
-            )
-        )
-    overall = key.group.label == OVERALL
+    n_estimators = len(question.estimators)
+    estimates = tuple(
+        _estimate(estimator, tally, question.level)
+        for estimator, tally in zip(question.estimators, tallies[:n_estimators], strict=True)
+    )
+    advantage = None
+    if question.baseline not in (None, key.policy):
+        advantage = _estimate(COMPARED, tallies[-1], question.corrected_level)
     return Result(
-        key.policy, key.group, tuple(estimates), diagnosis(tallies[-1]), always if overall else None
+        key.policy,
+        key.group,
+        estimates,
+        diagnosis(tallies[n_estimators]),
+        always if key.group.label == OVERALL else None,
+        advantage,
+    )
+
+
+def _estimate(estimator: Estimator, tally: Tally, level: float) -> Estimate:
+    settled, means = estimator.settled(tally), tally.means
+    return Estimate(
+        estimator.name,
+        settled.value(means),
+        tally.standard_error(settled.gradient(means)),
+        skewed(settled, tally, level),
     )
 
 

@@ -84,9 +84,28 @@ def test_with_a_range_of_rewards_there_is_an_interval_for_any_time() -> None:
     assert found.of("new", "day", "0").always is None
 
 
+def test_policies_are_compared_on_the_same_rows_with_a_correction_for_trying_many() -> None:
+    targets = {"new": Given(MADE.target), "even": Uniform(), "a": Constant("a")}
+    one = Question({"new": targets["new"], "even": targets["even"]}, baseline="even")
+    pair = evaluate(lambda: CHUNKS, one)
+    truth = MADE.truth - float(MADE.means.mean())
+    found = pair.of("new").advantage
+    assert found is not None
+    assert found.interval.holds(truth)
+    difference = pair.of("new").estimates[1].value - pair.of("even").estimates[1].value
+    assert found.value == pytest.approx(difference)
+    assert pair.of("even").advantage is None
+    three = evaluate(lambda: CHUNKS, Question(targets, baseline="even")).of("new").advantage
+    assert three is not None
+    assert three.interval.level == pytest.approx(0.975)
+    assert three.interval.half_width > found.interval.half_width
+
+
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(EvaluationError, match="no policy to evaluate"):
         Question({})
+    with pytest.raises(EvaluationError, match="baseline 'evn': did you mean 'even'"):
+        Question({"even": Uniform()}, baseline="evn")
     with pytest.raises(EvaluationError, match="results by 'week': the log lacks it"):
         evaluate(lambda: CHUNKS, Question({"even": Uniform()}, by=("week",)))
     with pytest.raises(EvaluationError, match="shows 'z'"):
