@@ -14,6 +14,8 @@ changed because of it.
     ├── BookingError      money or stock that cannot be booked like that
     ├── RewardSpecError   a reward definition that contradicts itself
     ├── ContextError      a request's context that does not fit its declared fields
+    ├── EvaluationError   a question that off-policy evaluation cannot be asked like that
+    │   └── LogError          logged decisions that nothing can be estimated from
     └── ModelFileError    bytes that are not a model file of ours
 """
 
@@ -103,6 +105,14 @@ class RewardSpecError(PolicyError):
         self.field = field
         self.value = value
         self.rule = rule
+
+
+class EvaluationError(PolicyError):
+    """A question that off-policy evaluation cannot be asked like that."""
+
+
+class LogError(EvaluationError):
+    """Logged decisions that nothing can be estimated from; the message names row and remedy."""
 
 
 class ContextError(PolicyError):

@@ -1,0 +1,1 @@
+"""One estimator a file, under its name in the literature."""

@@ -1,0 +1,337 @@
+"""Many policies on one log, overall and by label, in two passes and constant memory.
+
+Where the parts meet: chunks of the log go in, estimates with intervals and diagnoses come out. The
+same chunks in the same order give the same bits, wherever each was worked on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from policy.errors import EvaluationError, shown, suggestion
+from policy.ope.diagnostics import Diagnosis, diagnosis, overlap_columns
+from policy.ope.estimators.direct_method import DirectMethod
+from policy.ope.estimators.doubly_robust import DoublyRobust
+from policy.ope.estimators.ips import IPS
+from policy.ope.estimators.sndr import SNDR
+from policy.ope.estimators.snips import SNIPS
+from policy.ope.estimators.tuned import tuned_clipped_ips, tuned_dros, tuned_switch_dr
+from policy.ope.intervals.base import Interval, checked_level
+from policy.ope.intervals.betting import ConfidenceSequence
+from policy.ope.intervals.skewed import skewed
+from policy.ope.reward_model import NormalEquations, RewardModel
+from policy.ope.sample import sample_of
+from policy.ope.tally import N_BUCKETS, Tally, buckets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from policy.ope.estimators.base import Estimator
+    from policy.ope.log import Decisions
+    from policy.ope.targets import Target
+
+    Chunks = Callable[[], Iterable[Decisions]]
+    MapChunks = Callable[[Callable[[Decisions], Any], Iterable[Decisions]], Iterable[Any]]
+
+OVERALL = "overall"
+N_GROUP_BUCKETS = 128
+DEFAULT = SNDR()
+COMPARED = DoublyRobust()
+
+
+def standard_estimators() -> tuple[Estimator, ...]:
+    """What is shown unless asked otherwise; the first is the one to read."""
+    return (
+        DEFAULT,
+        DoublyRobust(),
+        SNIPS(),
+        IPS(),
+        tuned_dros(),
+        tuned_switch_dr(),
+        tuned_clipped_ips(),
+        DirectMethod(),
+    )
+
+
+class Group(NamedTuple):
+    """The rows of a label's value; all rows under ``OVERALL``."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a policy would have earned a decision.
+
+    Args:
+        estimator: Its name.
+        value: The estimate.
+        error: Its standard error; NaN where unknown.
+        interval: By the skewness-corrected method; of a biased estimator (replay, direct method and
+            those tuned on the same log) it tells of chance only, not of the bias.
+    """
+
+    estimator: str
+    value: float
+    error: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the log says of one policy on one group of rows.
+
+    Args:
+        policy: Its name.
+        group: Which rows.
+        estimates: The one to read first.
+        diagnosis: Whether to read them at all.
+        always: An interval that holds at any time one cares to look, for the rows in their order;
+            None without a range of rewards, and for groups.
+        advantage: What the policy earns beyond the baseline, doubly robust on the same rows; its
+            interval is corrected for the number of policies that were tried. None without a
+            baseline, and for the baseline itself.
+    """
+
+    policy: str
+    group: Group
+    estimates: tuple[Estimate, ...]
+    diagnosis: Diagnosis
+    always: Interval | None = None
+    advantage: Estimate | None = None
+
+    @property
+    def best(self) -> Estimate:
+        """The estimate to read."""
+        return self.estimates[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All results: for each policy the overall one, then those of its groups.
+
+    Args:
+        n_rows: Rows of the log that were used.
+        mean_reward: What the log's own policy earned a decision.
+        results: In the order of the policies.
+    """
+
+    n_rows: int
+    mean_reward: float
+    results: tuple[Result, ...]
+
+    def of(self, policy: str, label: str = OVERALL, value: str = OVERALL) -> Result:
+        """One result.
+
+        Raises:
+            EvaluationError: There is none like that.
+        """
+        for result in self.results:
+            if result.policy == policy and result.group == (label, value):
+                return result
+        raise EvaluationError(f"no result of {shown(policy)} for {label} {shown(value)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be estimated.
+
+    Args:
+        targets: The policies by name, at least one.
+        estimators: The first is the one to read.
+        by: Labels whose values are told apart.
+        level: Of the intervals, in (0, 1).
+        rewards: Smallest and largest possible reward, for intervals that hold at any time; None
+            leaves these out.
+        baseline: Name of the policy that the others are compared with; None for no comparison.
+
+    Raises:
+        EvaluationError: No policies, a baseline that is none of them, or a level out of range.
+
+    Example:
+        >>> from policy.ope.log import Decisions
+        >>> from policy.ope.targets import Constant
+        >>> rows = np.arange(1000)
+        >>> log = Decisions(("a", "b"), rows % 2, (rows % 4 == 1) * 1.0, np.full(1000, 0.5))
+        >>> result = evaluate(lambda: [log], Question({"b": Constant("b")})).of("b")
+        >>> round(result.best.value, 2), result.diagnosis.answerable
+        (0.5, True)
+    """
+
+    targets: Mapping[str, Target]
+    estimators: tuple[Estimator, ...] = ()
+    by: tuple[str, ...] = ()
+    level: float = 0.95
+    rewards: tuple[float, float] | None = None
+    baseline: str | None = None
+
+    def __post_init__(self) -> None:
+        checked_level(self.level)
+        if not self.targets:
+            raise EvaluationError("no policy to evaluate: name at least one")
+        if self.baseline is not None and self.baseline not in self.targets:
+            raise EvaluationError(
+                f"baseline {shown(self.baseline)}: {suggestion(self.baseline, self.targets)}"
+            )
+        if not self.estimators:
+            object.__setattr__(self, "estimators", standard_estimators())
+
+    @property
+    def corrected_level(self) -> float:
+        """Level of each comparison, so that all hold together at ``level`` (Bonferroni)."""
+        return 1.0 - (1.0 - self.level) / max(len(self.targets) - 1, 1)
+
+
+def evaluate(chunks: Chunks, question: Question, map_chunks: MapChunks = map) -> Evaluation:
+    """What each policy would have earned, from two passes over the log.
+
+    Args:
+        chunks: Gives the log's chunks, in order, as often as it is called.
+        question: What is to be estimated.
+        map_chunks: How a function is applied to every chunk, results in order: ``map``, or the
+            ``imap`` of a pool.
+
+    Raises:
+        EvaluationError: A policy that the log cannot be asked about; a label that it lacks.
+        LogError: Rows that cannot be used, or none.
+    """
+    model = None
+    if question.baseline or any(estimator.needs_model for estimator in question.estimators):
+        model = RewardModel.fitted(
+            reduce(NormalEquations.merged, _some(map_chunks(NormalEquations.of, chunks())))
+        )
+    parts = _some(map_chunks(partial(_part_of, question, model), chunks()))
+    whole = reduce(_Part.merged, parts)
+    always = _always(chunks(), question) if question.rewards else {}
+    return Evaluation(
+        whole.reward.n_rows,
+        float(whole.reward.means[0]),
+        tuple(
+            _result(question, key, tallies, always.get(key.policy))
+            for key, tallies in sorted(whole.tallies.items(), key=partial(_order, question))
+        ),
+    )
+
+
+class _Key(NamedTuple):
+    policy: str
+    group: Group
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Tallies for every policy and group: of the estimators, the overlap and the advantage."""
+
+    reward: Tally
+    tallies: Mapping[_Key, tuple[Tally, ...]]
+
+    def merged(self, other: _Part) -> _Part:
+        tallies = dict(self.tallies)
+        for key, theirs in other.tallies.items():
+            ours = tallies.get(key)
+            tallies[key] = (
+                theirs
+                if ours is None
+                else tuple(a.merged(b) for a, b in zip(ours, theirs, strict=True))
+            )
+        return _Part(self.reward.merged(other.reward), tallies)
+
+
+def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _Part:
+    expected = None if model is None else model.expected(log)
+    bucket = buckets(log)
+    samples = {
+        policy: sample_of(log, target.probabilities(log), expected)
+        for policy, target in question.targets.items()
+    }
+    tallies: dict[_Key, tuple[Tally, ...]] = {}
+    for policy, sample in samples.items():
+        columns = [estimator.columns(sample) for estimator in question.estimators]
+        columns.append(overlap_columns(sample))
+        if question.baseline is not None:
+            base = samples[question.baseline]
+            columns.append(COMPARED.columns(sample) - COMPARED.columns(base))
+        tallies[_Key(policy, Group(OVERALL, OVERALL))] = tuple(
+            Tally.of(one, bucket) for one in columns
+        )
+        for group, rows in _groups(question, log):
+            few = bucket[rows] * N_GROUP_BUCKETS // N_BUCKETS
+            tallies[_Key(policy, group)] = tuple(
+                Tally.of(one[rows], few, N_GROUP_BUCKETS) for one in columns
+            )
+    return _Part(Tally.of(log.reward[:, None], bucket), tallies)
+
+
+def _groups(question: Question, log: Decisions) -> Iterator[tuple[Group, Any]]:
+    for label in question.by:
+        if label not in log.labels:
+            raise EvaluationError(
+                f"results by {shown(label)}: the log lacks it; {suggestion(label, log.labels)}"
+            )
+        values, places = np.unique(log.labels[label].astype(str), return_inverse=True)
+        for number, value in enumerate(values):
+            yield Group(label, str(value)), np.flatnonzero(places == number)
+
+
+def _always(chunks: Iterable[Decisions], question: Question) -> dict[str, Interval]:
+    """One pass in the order of the log."""
+    assert question.rewards is not None  # noqa: S101  # the caller asked only then
+    low, high = question.rewards
+    sequences = {name: ConfidenceSequence(low, high, question.level) for name in question.targets}
+    for log in chunks:
+        for name, target in question.targets.items():
+            weight = sample_of(log, target.probabilities(log)).weight
+            sequences[name].update(weight, log.reward)
+    return {name: sequence.interval for name, sequence in sequences.items()}
+
+
+def _result(
+    question: Question, key: _Key, tallies: tuple[Tally, ...], always: Interval | None
+) -> Result:
+    n_estimators = len(question.estimators)
+    estimates = tuple(
+        _estimate(estimator, tally, question.level)
+        for estimator, tally in zip(question.estimators, tallies[:n_estimators], strict=True)
+    )
+    advantage = None
+    if question.baseline not in (None, key.policy):
+        advantage = _estimate(COMPARED, tallies[-1], question.corrected_level)
+    return Result(
+        key.policy,
+        key.group,
+        estimates,
+        diagnosis(tallies[n_estimators]),
+        always if key.group.label == OVERALL else None,
+        advantage,
+    )
+
+
+def _estimate(estimator: Estimator, tally: Tally, level: float) -> Estimate:
+    settled, means = estimator.settled(tally), tally.means
+    return Estimate(
+        estimator.name,
+        settled.value(means),
+        tally.standard_error(settled.gradient(means)),
+        skewed(settled, tally, level),
+    )
+
+
+def _order(question: Question, item: tuple[_Key, Any]) -> tuple[int, int, str]:
+    key = item[0]
+    labels = (OVERALL, *question.by)
+    return list(question.targets).index(key.policy), labels.index(key.group.label), key.group.value
+
+
+def _some(parts: Iterable[Any]) -> Iterator[Any]:
+    """The parts, of which there must be one."""
+    empty = True
+    for part in parts:
+        empty = False
+        yield part
+    if empty:
+        raise EvaluationError("the log has no rows: nothing can be estimated from it")

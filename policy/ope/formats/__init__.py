@@ -1,0 +1,1 @@
+"""Logs in and out: one format a file, each read into ``Decisions``."""

@@ -1,0 +1,1 @@
+"""How sure an estimate is: one kind of interval a file."""

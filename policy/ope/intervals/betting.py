@@ -1,0 +1,186 @@
+"""Anytime-valid bounds by betting: look as often as you like, stop whenever you like.
+
+Beside the tallies: a fold over rows in the order of the log.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import logsumexp
+
+from policy.errors import EvaluationError, LogError
+from policy.ope.intervals.base import Interval, checked_level
+
+if TYPE_CHECKING:
+    from policy.ope.log import Array, Bools
+
+FRACTIONS = 0.5 ** np.arange(1, 13)
+"""Shares of the wealth at stake: the right one falls with the variance, so all are played."""
+
+GROUP = 16
+FIRST_BLOCK, LARGEST_BLOCK = 64, 4096
+
+GRID = np.unique(np.concatenate((np.geomspace(1e-4, 1.0, 160), np.linspace(0.01, 1.0, 100))))
+
+
+class Wealth:
+    """Bets against "the mean is at most m" on values of at least 0, for several m at once.
+
+        K_t(m) = mean over f of  prod_{s <= t} (1 + f (X_s / m - 1))
+
+    Under the hypothesis K is a non-negative supermartingale that starts at 1, so it reaches 1/α at
+    any time with probability at most α (Ville). Nothing bounds the values above: heavy weights only
+    make it slow. Where the mean was below m so far, and where m has fallen, it sits out the next
+    rows: K then stays as it is.
+
+    Args:
+        nulls: The m, above 0, (n_nulls,).
+        alpha: Probability to reject a true one at any time, in (0, 1).
+
+    Raises:
+        EvaluationError: A null that is not above 0, or an alpha out of range.
+
+    References:
+        Waudby-Smith, Ramdas. Estimating Means of Bounded Random Variables by Betting. JRSS B 2024.
+        Waudby-Smith, Wu, Ramdas, Karampatziakis, Mineiro. Anytime-valid Off-policy Inference for
+        Contextual Bandits. ACM/IMS Journal of Data Science 2024.
+
+    Example:
+        >>> wealth = Wealth(np.array([0.2, 0.6]), 0.05)
+        >>> wealth.update(np.tile([0.0, 1.0], 200))
+        >>> wealth.rejected
+        array([ True, False])
+    """
+
+    def __init__(self, nulls: Array, alpha: float) -> None:
+        self.nulls = np.asarray(nulls, dtype=np.float64)
+        if not (self.nulls > 0.0).all():
+            raise EvaluationError(f"nulls are {self.nulls}: must be above 0")
+        self.alpha = 1.0 - checked_level(1.0 - alpha)
+        self.log_wealth = np.zeros((len(self.nulls), len(FRACTIONS)))
+        self.log_peak = np.zeros(len(self.nulls))
+        self.active = np.ones(len(self.nulls), np.bool_)
+        self.n_rows = 0
+        self.next_choice = FIRST_BLOCK
+        self.total = 0.0
+
+    def update(self, values: Array) -> None:
+        """Bet on the next values, and look.
+
+        Args:
+            values: At least 0, in the order of the log, (n,).
+
+        Raises:
+            LogError: A value below 0 or NaN: nothing could bound it.
+        """
+        if len(values) and not (values >= 0.0).all():
+            raise LogError(f"betting on {values.min()}: values must be at least 0")
+        start = 0
+        while start < len(values):
+            part = values[start : start + self.next_choice - self.n_rows]
+            self._bet(part)
+            start += len(part)
+
+    @property
+    def rejected(self) -> Bools:
+        """Which hypotheses have fallen by now, (n_nulls,)."""
+        fallen: Bools = self.log_peak >= -math.log(self.alpha)
+        return fallen
+
+    def _bet(self, values: Array) -> None:
+        active = np.flatnonzero(self.active)
+        positive = values[values > 0.0]
+        # Whole groups, filled up with the mean under the hypothesis, on which nothing is won.
+        n_groups = -(-len(positive) // GROUP)
+        ratios = np.ones((len(active), n_groups * GROUP))
+        ratios[:, : len(positive)] = positive / self.nulls[active, np.newaxis]
+        ratios -= 1.0
+        for number, fraction in enumerate(FRACTIONS):
+            factors = (fraction * ratios + 1.0).reshape(len(active), n_groups, GROUP)
+            gains = np.log(factors.prod(axis=2)).sum(axis=1)
+            gains += (len(values) - len(positive)) * math.log1p(-fraction)
+            self.log_wealth[active, number] += gains
+        wealth = logsumexp(self.log_wealth[active], axis=1) - math.log(len(FRACTIONS))
+        self.log_peak[active] = np.maximum(self.log_peak[active], wealth)
+        self.n_rows += len(values)
+        self.total += float(values.sum())
+        # At rows that are known beforehand, however the log is cut into chunks.
+        if self.n_rows == self.next_choice:
+            self.active = (self.nulls < self.total / self.n_rows) & ~self.rejected
+            self.next_choice += min(self.n_rows, LARGEST_BLOCK)
+
+
+class ConfidenceSequence:
+    """Bounds on a policy's value that hold at every row of the log at once.
+
+    The lower bound bets on w (r - lowest), the upper one on w (highest - r), whose mean is the
+    range less the former's since a weight is 1 on average.
+
+    Args:
+        lowest: Smallest possible reward.
+        highest: Largest possible one.
+        level: Of both bounds together, at all times, in (0, 1).
+        grid: Values that are told apart, as shares of the range, rising, (n_nulls,).
+
+    Raises:
+        EvaluationError: A level out of range, or no range.
+
+    Example:
+        >>> sequence = ConfidenceSequence(0.0, 1.0)
+        >>> sequence.update(np.ones(4000), np.tile([0.0, 1.0], 2000))
+        >>> interval = sequence.interval
+        >>> round(interval.low, 2), round(interval.high, 2)
+        (0.47, 0.53)
+    """
+
+    def __init__(
+        self, lowest: float, highest: float, level: float = 0.95, grid: Array = GRID
+    ) -> None:
+        if not (math.isfinite(lowest) and math.isfinite(highest) and lowest < highest):
+            raise EvaluationError(
+                f"rewards from {lowest} to {highest}: must be finite bounds, the lower one first"
+            )
+        self.level = checked_level(level)
+        self.lowest, self.range = lowest, highest - lowest
+        self.grid = grid
+        self._below = Wealth(grid, (1.0 - level) / 2.0)
+        self._above = Wealth(grid, (1.0 - level) / 2.0)
+
+    def update(self, weight: Array, reward: Array) -> None:
+        """Take in the next rows.
+
+        Args:
+            weight: Importance weights, (n,).
+            reward: Within the bounds, (n,).
+
+        Raises:
+            LogError: A reward out of bounds: the interval would not hold.
+        """
+        share = (reward - self.lowest) / self.range
+        if len(share) and not (share.min() >= 0.0 and share.max() <= 1.0):
+            raise LogError(
+                f"rewards from {reward.min()} to {reward.max()}: must be within {self.lowest} and "
+                f"{self.lowest + self.range}; widen the range of rewards"
+            )
+        self._below.update(weight * share)
+        self._above.update(weight * (1.0 - share))
+
+    @property
+    def interval(self) -> Interval:
+        """What is left of the values by now."""
+        low = self._bound(self._below)
+        high = 1.0 - self._bound(self._above)
+        return Interval(
+            self.lowest + self.range * low,
+            self.lowest + self.range * max(low, high),
+            self.level,
+            "betting",
+        )
+
+    def _bound(self, wealth: Wealth) -> float:
+        """The largest value that has fallen: whatever is below it is even less likely."""
+        fallen = wealth.rejected
+        return float(self.grid[fallen].max()) if fallen.any() else 0.0
