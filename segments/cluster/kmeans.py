@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from segments.cluster.assign.centroids import Centroids
+from segments.cluster.churn_budget import check_budget, within_budget
 from segments.cluster.family import UNSTEADY, Cohort, sklearn_state
 from segments.cluster.fitting import fit_segments
 from segments.cluster.scaling import RobustScaling
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from segments.cluster.segmentation import Segmentation
 
 N_STARTS: Final = 10
-_HALVINGS: Final = 6
-"""Of the way towards the new optimum, in the search for how far the churn budget reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,7 @@ class KMeans:
 
     Args:
         n_segments: 1 to 8; fewer are made if visitors differ in fewer ways.
-        max_churn: share of visitors, 0 to 1, that a refit may put into another segment although
-            their vectors are the same; None for no bound. What a refit leaves undone, the next one
-            goes on with.
+        max_churn: of a refit, see `segments.cluster.churn_budget`; None for no bound.
 
     Raises:
         SegmentationError: if a number is out of range.
@@ -58,8 +56,7 @@ class KMeans:
     def __post_init__(self) -> None:
         if not 1 <= self.n_segments <= N_SLOTS:
             raise SegmentationError(f"n_segments must be 1 to {N_SLOTS}, got {self.n_segments}")
-        if self.max_churn is not None and not 0.0 <= self.max_churn <= 1.0:
-            raise SegmentationError(f"max_churn must be a share, 0 to 1, got {self.max_churn}")
+        check_budget(self.max_churn)
 
     def fit(self, cohort: Cohort, previous: Assigner | None, rng: np.random.Generator) -> Centroids:
         """See `Family.fit`."""
@@ -72,9 +69,9 @@ class KMeans:
         optimum = Centroids(
             scaling, _lloyd(points, n_clusters, _warm_start(points, start, n_clusters), rng)
         )
-        if self.max_churn is None or optimum.n_labels != previous.n_labels:
-            return optimum
-        return _within_budget(cohort.vectors, previous, optimum, self.max_churn)
+        return within_budget(
+            cohort.vectors, previous, optimum, partial(_between, previous, optimum), self.max_churn
+        )
 
 
 def fit_kmeans(
@@ -153,30 +150,6 @@ def _lloyd(
         warnings.simplefilter("ignore", ConvergenceWarning)  # of empty clusters, dropped below
         centroids: Floats = model.fit(points).cluster_centers_.astype(np.float64)
     return centroids[np.unique(_nearest(points, centroids))]
-
-
-def _within_budget(
-    vectors: npt.NDArray[np.float32], old: Centroids, optimum: Centroids, max_churn: float
-) -> Centroids:
-    """The farthest model on the way from the old one to the optimum that moves few enough."""
-    before = old.labels(vectors)
-
-    def fits(model: Centroids) -> bool:
-        labels = model.labels(vectors)
-        filled = len(np.unique(labels)) == model.n_labels
-        return filled and float((labels != before).mean()) <= max_churn
-
-    if fits(optimum):
-        return optimum
-    low, high, kept = 0.0, 1.0, None
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        model = _between(old, optimum, middle)
-        if fits(model):
-            low, kept = middle, model
-        else:
-            high = middle
-    return kept if kept is not None else (old if fits(old) else optimum)
 
 
 def _between(old: Centroids, new: Centroids, way: float) -> Centroids:

@@ -9,6 +9,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -19,15 +20,17 @@ from segments.cluster.assign.tiers import (
     ExpectedSpendTiers,
     RfmBins,
     SpendTiers,
+    Tiers,
     rfm_sums,
 )
+from segments.cluster.churn_budget import check_budget, within_budget
 from segments.cluster.segmentation import MAX_SEGMENTS
 from segments.errors import SegmentationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from segments.cluster.assign.base import Assigner, Floats
+    from segments.cluster.assign.base import Assigner, Floats, Labels
     from segments.cluster.family import Cohort
 
 PYRAMID: Final = (0.8, 0.95, 0.99)
@@ -43,25 +46,35 @@ class ValueTiers:
         shares: share of the visitors below each cut, increasing, each above 0 and below 1.
         expected: by the spend expected in the next 30 days (`segments.cluster.worth`) instead of
             that so far.
+        max_churn: of a refit, see `segments.cluster.churn_budget`; None for no bound.
 
     Raises:
-        SegmentationError: if the shares do not increase between 0 and 1.
+        SegmentationError: if the shares do not increase between 0 and 1, or the budget is none.
     """
 
     shares: tuple[float, ...] = PYRAMID
     expected: bool = True
+    max_churn: float | None = None
 
     def __post_init__(self) -> None:
+        check_budget(self.max_churn)
         inner = (0.0, *self.shares, 1.0)
         if any(not low < high for low, high in pairwise(inner)):
             raise SegmentationError(f"shares must increase, above 0 and below 1, got {self.shares}")
 
     def fit(self, cohort: Cohort, previous: Assigner | None, rng: np.random.Generator) -> Assigner:
         """See `Family.fit`."""
-        kind = ExpectedSpendTiers if self.expected else SpendTiers
+        kind: type[Tiers] = ExpectedSpendTiers if self.expected else SpendTiers
         columns = cohort.columns(kind.needs)
         scores = kind(columns, np.empty(0)).scores(cohort.vectors.take(columns, axis=1))
-        return kind(columns, distinct_cuts(scores, self.shares))
+        optimum = kind(columns, distinct_cuts(scores, self.shares))
+        if not isinstance(previous, kind):
+            return optimum
+        # Cuts are of the lowest tier first, whatever labels the model in use has by now.
+        optimum = kind(columns, optimum.cuts, _labels_of(previous, optimum.n_labels))
+        return within_budget(
+            cohort.vectors, previous, optimum, partial(_between, previous, optimum), self.max_churn
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,15 @@ class Rfm:
                 return kept
         shares = np.arange(1, self.n_bins) / self.n_bins
         return RfmBins(columns, distinct_cuts(sums, shares.tolist()), quintiles=quintiles)
+
+
+def _labels_of(previous: Tiers, n_labels: int) -> Labels | None:
+    """The labels of the model in use, so that the same tier is compared with the same."""
+    return previous.tier_labels if previous.n_labels == n_labels else None
+
+
+def _between(old: Tiers, new: Tiers, way: float) -> Tiers:
+    return type(old)(old.columns, (1.0 - way) * old.cuts + way * new.cuts, old.tier_labels)
 
 
 def distinct_cuts(scores: Floats, shares: Sequence[float]) -> Floats:

@@ -52,7 +52,8 @@ _HELD_OUT: Final = 3
 class TreeRules:
     """The family of trees grown on the cohort's target.
 
-    A refit keeps the tree in use unless a new one explains at least 5 % more of the target.
+    A refit keeps the tree in use unless a new one explains at least 5 % more of the target of
+    visitors whom neither was grown on.
 
     Args:
         max_leaves: 2 to 12.
@@ -70,22 +71,40 @@ class TreeRules:
 
     def fit(self, cohort: Cohort, previous: Assigner | None, rng: np.random.Generator) -> FlatTree:
         """See `Family.fit`."""
+        columns = _rule_columns(cohort)
+        if isinstance(previous, FlatTree) and self._keeps(previous, cohort, columns, rng):
+            return previous
+        return self._grow(cohort, columns, rng)
+
+    def _grow(self, cohort: Cohort, columns: Labels, rng: np.random.Generator) -> FlatTree:
         from sklearn.tree import DecisionTreeRegressor  # noqa: PLC0415 - only a fit needs it
 
-        target, columns = cohort.needed_target(), _rule_columns(cohort)
         grown = DecisionTreeRegressor(
             max_depth=MAX_DEPTH,
             max_leaf_nodes=self.max_leaves,
             min_samples_leaf=_least(self.min_share, len(cohort)),
             random_state=sklearn_state(rng),
-        ).fit(cohort.vectors[:, columns], target)
+        ).fit(cohort.vectors[:, columns], cohort.needed_target())
         leaves = np.flatnonzero(grown.tree_.children_left == LEAF)
         leaf_label = np.full(grown.tree_.node_count, NOISE, np.intp)
         leaf_label[leaves] = np.arange(len(leaves))
-        tree = _flat(grown.tree_, columns, leaf_label)
-        if isinstance(previous, FlatTree) and _keeps(previous, tree, cohort):
-            return previous
-        return tree
+        return _flat(grown.tree_, columns, leaf_label)
+
+    def _keeps(
+        self, old: FlatTree, cohort: Cohort, columns: Labels, rng: np.random.Generator
+    ) -> bool:
+        """Whether the tree in use still does; it must not have lost a leaf."""
+        found = old.labels(cohort.vectors)
+        if len(np.unique(found[found != NOISE])) < old.n_labels:
+            return False
+        half = rng.permutation(len(cohort)) % 2 == 0
+        if half.all():
+            return True
+        trial = self._grow(cohort.rows(np.flatnonzero(half)), columns, rng)
+        judge = cohort.rows(np.flatnonzero(~half))
+        new, known = trial.labels(judge.vectors), old.labels(judge.vectors)
+        target = judge.needed_target()
+        return _explained(new, target) <= (1.0 + _WORTH_A_CHANGE) * _explained(known, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +197,6 @@ def _rule_columns(cohort: Cohort) -> Labels:
     if not at:
         raise SegmentationError(f"none of {list(names)} describes visitors: nothing to split by")
     return np.array(at, np.intp)
-
-
-def _keeps(old: FlatTree, new: FlatTree, cohort: Cohort) -> bool:
-    """Whether the tree in use still does; it must not have lost a leaf."""
-    labels, target = old.labels(cohort.vectors), cohort.needed_target()
-    if len(np.unique(labels[labels != NOISE])) < old.n_labels:
-        return False
-    gain = _explained(new.labels(cohort.vectors), target)
-    return gain <= (1.0 + _WORTH_A_CHANGE) * _explained(labels, target)
 
 
 def _explained(labels: Labels, target: Floats) -> float:

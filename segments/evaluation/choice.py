@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from segments.cluster.fitting import fit_segments
 from segments.cluster.kmeans import behaviour_scaling
 from segments.errors import SegmentationError
+from segments.evaluation.migration import segment_ids
 from segments.evaluation.separation import Separation, separation
 from segments.evaluation.stability import Stability, bootstrap_stability
 from segments.evaluation.value import future_value
@@ -36,12 +38,14 @@ class Criteria:
         ari_min: least of the worst draw.
         smallest: least share of the visitors in the smallest segment.
         noise: most visitors in no segment, as a share.
+        churn: most visitors whom a refit may put elsewhere for the same behaviour, as a share.
     """
 
     ari_mean: float = 0.95
     ari_min: float = 0.8
     smallest: float = 0.005
     noise: float = 0.5
+    churn: float = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Scored:
         stability: over the draws.
         separation: in the space of behaviour.
         eta_squared: of the target, on visitors that the model was not fitted on; None without.
+        churn: share of the visitors whom a refit from the earlier cohort to this one puts
+            elsewhere for the same behaviour; None without an earlier one.
         shortfalls: criteria that it misses, in words; none for a stable one.
     """
 
@@ -62,6 +68,7 @@ class Scored:
     stability: Stability
     separation: Separation
     eta_squared: float | None
+    churn: float | None
     shortfalls: tuple[str, ...]
 
 
@@ -85,6 +92,8 @@ def choose(
     cohort: Cohort,
     rng: np.random.Generator,
     criteria: Criteria | None = None,
+    *,
+    earlier: Cohort | None = None,
     n_draws: int = 20,
 ) -> Choice:
     """Measures candidates and picks one.
@@ -94,6 +103,8 @@ def choose(
         cohort: whom to measure on, at most 5,000 of them; with a target, its explanation decides.
         rng: draws visitors, and seeds the fits.
         criteria: what a candidate has to hold.
+        earlier: the visitors some time before, such as a month; with them, steadiness under
+            a refit counts, too.
         n_draws: draws for the stability of each.
 
     Raises:
@@ -104,9 +115,8 @@ def choose(
     if len(cohort) > MAX_ROWS:
         cohort = cohort.rows(np.sort(rng.choice(len(cohort), MAX_ROWS, replace=False)))
     bars = criteria or Criteria()
-    scored = tuple(
-        _score(name, family, cohort, bars, (rng, n_draws)) for name, family in candidates.items()
-    )
+    judge = _Judge(cohort, earlier, bars, rng, n_draws)
+    scored = tuple(judge.score(name, family) for name, family in candidates.items())
     passing = [one for one in scored if not one.shortfalls]
     if not passing:
         best = max(scored, key=lambda one: one.stability.ari_mean)
@@ -118,21 +128,32 @@ def choose(
     return Choice(scored, best.name, "best apart of those that are stable")
 
 
-def _score(
-    name: str,
-    family: Family,
-    cohort: Cohort,
-    bars: Criteria,
-    draws: tuple[np.random.Generator, int],
-) -> Scored:
-    rng, n_draws = draws
-    model = family.fit(cohort, None, rng)
-    stability = bootstrap_stability(family, cohort, model, rng, n_draws)
-    points = behaviour_scaling(cohort).apply(cohort.vectors)
-    apart = separation(points, model.labels(cohort.vectors), rng)
-    value = None if cohort.target is None else _crossed_value(family, cohort, rng)
-    missed = _shortfalls(stability, apart, bars)
-    return Scored(name, model.n_labels, stability, apart, value, missed)
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Measures candidates against the same visitors and criteria."""
+
+    cohort: Cohort
+    earlier: Cohort | None
+    bars: Criteria
+    rng: np.random.Generator
+    n_draws: int
+
+    def score(self, name: str, family: Family) -> Scored:
+        cohort, rng = self.cohort, self.rng
+        model = family.fit(cohort, None, rng)
+        stability = bootstrap_stability(family, cohort, model, rng, self.n_draws)
+        points = behaviour_scaling(cohort).apply(cohort.vectors)
+        apart = separation(points, model.labels(cohort.vectors), rng)
+        value = None if cohort.target is None else _crossed_value(family, cohort, rng)
+        churn = None if self.earlier is None else self._churn(family, self.earlier)
+        missed = _shortfalls(stability, apart, churn, self.bars)
+        return Scored(name, model.n_labels, stability, apart, value, churn, missed)
+
+    def _churn(self, family: Family, earlier: Cohort) -> float:
+        first = fit_segments(family, earlier, previous=None, rng=self.rng)
+        second = fit_segments(family, self.cohort, previous=first, rng=self.rng)
+        old, new = (segment_ids(fit, self.cohort.vectors) for fit in (first, second))
+        return float(np.mean([a != b for a, b in zip(old, new, strict=True)]))
 
 
 def _crossed_value(family: Family, cohort: Cohort, rng: np.random.Generator) -> float:
@@ -147,12 +168,15 @@ def _crossed_value(family: Family, cohort: Cohort, rng: np.random.Generator) -> 
     return float(np.mean(found))
 
 
-def _shortfalls(stability: Stability, apart: Separation, bars: Criteria) -> tuple[str, ...]:
+def _shortfalls(
+    stability: Stability, apart: Separation, churn: float | None, bars: Criteria
+) -> tuple[str, ...]:
     checks = (
         (stability.ari_mean >= bars.ari_mean, f"mean ARI {stability.ari_mean:.3f}"),
         (stability.ari_min >= bars.ari_min, f"minimum ARI {stability.ari_min:.3f}"),
         (apart.smallest >= bars.smallest, f"smallest segment {apart.smallest:.2%}"),
         (apart.noise <= bars.noise, f"noise {apart.noise:.0%}"),
         (apart.entropy > 0.0, "a single segment"),
+        (churn is None or churn <= bars.churn, f"model churn {churn or 0.0:.1%}"),
     )
     return tuple(said for holds, said in checks if not holds)

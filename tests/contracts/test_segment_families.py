@@ -28,6 +28,7 @@ FAMILIES = {
     "rfm": Rfm(),
     "past spend": ValueTiers(expected=False),
     "expected spend": ValueTiers(),
+    "expected spend, churn budget": ValueTiers(max_churn=0.01),
 }
 STEADINESS = {"rfm": 0.8}
 """Of those who keep their segment, where it is not 0.9: RFM's quintiles cut through crowds."""

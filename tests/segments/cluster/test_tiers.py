@@ -48,6 +48,20 @@ def test_a_pyramid_of_a_hundred_has_one_four_fifteen_and_the_rest():
     ]
 
 
+@pytest.mark.parametrize("max_churn", [0.0, 0.02])
+def test_a_refit_moves_no_more_visitors_than_its_budget_for_the_same_behaviour(max_churn):
+    rng = np.random.default_rng(0)
+    now, then = (spenders(rng.lognormal(mean, 1.0, 2_000)) for mean in (8.0, 9.0))
+    free, bound = ValueTiers(expected=False), ValueTiers(expected=False, max_churn=max_churn)
+    old = free.fit(now, None, rng).reordered([3, 2, 1, 0])
+    before = old.labels(then.vectors)
+    churn = [
+        (one.fit(then, old, rng).labels(then.vectors) != before).mean() for one in (free, bound)
+    ]
+    assert churn[0] > 0.1
+    assert churn[1] <= max_churn
+
+
 @given(
     scores=st.lists(st.integers(-5, 5), min_size=1, max_size=40),
     shares=st.lists(st.floats(0.01, 0.99), max_size=6),

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from segments.cluster.assign.tiers import RFM_FEATURES
 from segments.cluster.family import Cohort
 from segments.cluster.kmeans import KMeans
+from segments.cluster.tiers import Rfm
 from segments.cluster.tree_rules import TreeRules
 from segments.errors import SegmentationError
 from segments.evaluation.choice import Criteria, choose
@@ -46,6 +48,18 @@ def test_if_nothing_is_good_enough_the_most_stable_is_taken_and_said_to_be_short
     assert found.chosen == "k=3"
     assert found.reason.startswith("none meets the criteria")
     assert all(one.shortfalls for one in found.scored)
+
+
+def test_a_family_that_renames_people_at_every_refit_is_not_chosen():
+    """Quintiles cut anywhere, and anywhere else a month later; groups stay."""
+    rng = np.random.default_rng(3)
+    now, then = (
+        Cohort(rng.uniform(0.0, 1.0, (400, 3)).astype(np.float32) ** power, RFM_FEATURES)
+        for power in (2.0, 1.0)
+    )
+    found = choose({"rfm": Rfm()}, now, rng, earlier=then, n_draws=2)
+    assert found.scored[0].churn > 0.1
+    assert any("model churn" in said for said in found.scored[0].shortfalls)
 
 
 def test_no_candidates_are_refused():
