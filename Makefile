@@ -7,7 +7,7 @@ CONFIG ?= segue.toml
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-http bench-policies bench-prices bench-profiles bench-slots clean
+.PHONY: $(shell awk -F ':' '/^[a-z-]+:/ {print $$1}' $(MAKEFILE_LIST))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-policies: $(VENV)/.peers ## microseconds per decision and per update, MABW
 
 bench-prices: $(VENV)/.peers ## revenue of prices out of a range, VW's CATS and a ladder beside
 	$(BIN)/python -m benchmarks.prices $(ARGS)
+
+bench-segments: $(VENV)/.dev ## whether segments last, are apart and know the future, on three shops
+	$(BIN)/python -m benchmarks.segments $(ARGS)
 
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
 	$(BIN)/python -m benchmarks.slots $(ARGS)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from segments.cluster.segmentation import N_SLOTS, Lineage
+from segments.cluster.segmentation import N_SLOTS, NO_SLOT, NOISE_ID, Lineage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,8 @@ def first_names(n_clusters: int, next_number: int) -> Names:
     """Names for a first fit: s1, s2... in the order of the clusters, all of them born."""
     ids = tuple(f"s{next_number + i}" for i in range(n_clusters))
     lineage = tuple(Lineage(segment_id, "born", (), 0.0) for segment_id in ids)
-    return Names(ids, tuple(range(n_clusters)), lineage, next_number + n_clusters)
+    slots = tuple(i if i < N_SLOTS else NO_SLOT for i in range(n_clusters))
+    return Names(ids, slots, lineage, next_number + n_clusters)
 
 
 def align(
@@ -62,25 +63,49 @@ def align(
     """Names for the clusters of a refit.
 
     Args:
-        old: index of each visitor's segment under the previous segmentation, shape (n,).
-        new: index of each visitor's cluster now, shape (n,).
+        old: index of each visitor's segment under the previous segmentation, -1 for noise,
+            shape (n,).
+        new: index of each visitor's cluster now, -1 for noise, shape (n,).
         n_new: number of clusters, none of them empty.
         previous: where the old names are from.
     """
-    old_ids = [segment.id for segment in previous.segments]
-    shared = np.zeros((len(old_ids), n_new))
-    np.add.at(shared, (old, new), 1.0)
-    matches = _matches(shared)
+    old_ids = [segment.id for segment in previous.segments if segment.id != NOISE_ID]
+    crossed = _Crossed.of(old, new, len(old_ids), n_new)
+    matches = _matches(crossed)
     ids, next_number = _ids(matches, old_ids, n_new, previous.next_number)
     slots = _slots(ids, {segment.id: segment.slot for segment in previous.segments})
-    lineage = [_origin(j, ids, matches, shared, old_ids) for j in range(n_new)]
-    lineage += _deaths(matches, shared, old_ids)
+    lineage = [_origin(j, ids, matches, crossed, old_ids) for j in range(n_new)]
+    lineage += _deaths(matches, crossed, old_ids)
     return Names(ids, slots, tuple(lineage), next_number)
 
 
-def _matches(shared: npt.NDArray[np.float64]) -> dict[int, int]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Crossed:
+    """Who was where and is where now; noise counts in the sizes and is no segment.
+
+    Args:
+        shared: members in common, shape (n_old, n_new).
+        old_sizes: shape (n_old,).
+        new_sizes: shape (n_new,).
+    """
+
+    shared: npt.NDArray[np.float64]
+    old_sizes: npt.NDArray[np.float64]
+    new_sizes: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, old: npt.NDArray[np.intp], new: npt.NDArray[np.intp], n_old: int, n_new: int
+    ) -> _Crossed:
+        counts = np.zeros((n_old + 1, n_new + 1))
+        np.add.at(counts, (old, new), 1.0)  # -1 is the last row and the last column
+        return cls(counts[:-1, :-1], counts[:-1].sum(axis=1), counts[:, :-1].sum(axis=0))
+
+
+def _matches(crossed: _Crossed) -> dict[int, int]:
     """Old segment by cluster, for pairs that are more than a coincidence."""
-    union = shared.sum(axis=1)[:, None] + shared.sum(axis=0)[None, :] - shared
+    shared = crossed.shared
+    union = crossed.old_sizes[:, None] + crossed.new_sizes[None, :] - shared
     rows, columns = linear_sum_assignment(shared, maximize=True)
     return {
         int(j): int(i)
@@ -104,27 +129,30 @@ def _ids(
 
 def _slots(ids: Sequence[str], old_slots: dict[str, int]) -> tuple[int, ...]:
     """The old slot of a kept name; for a new one the first that no one held before, if any."""
-    taken = {old_slots[name] for name in ids if name in old_slots}
+    held = {name: slot for name, slot in old_slots.items() if slot != NO_SLOT}
+    taken = {held[name] for name in ids if name in held}
     free = [slot for slot in range(N_SLOTS) if slot not in taken]
-    free.sort(key=lambda slot: (slot in old_slots.values(), slot))
+    free.sort(key=lambda slot: (slot in held.values(), slot))
     fresh = iter(free)
-    return tuple(old_slots[name] if name in old_slots else next(fresh) for name in ids)
+    return tuple(held[name] if name in held else next(fresh, NO_SLOT) for name in ids)
 
 
 def _origin(
     j: int,
     ids: Sequence[str],
     matches: dict[int, int],
-    shared: npt.NDArray[np.float64],
+    crossed: _Crossed,
     old_ids: Sequence[str],
 ) -> Lineage:
     if j not in matches:
-        from_old = shared[:, j] / shared[:, j].sum()
+        from_old = crossed.shared[:, j] / max(crossed.new_sizes[j], 1.0)
+        if not len(from_old):  # all was noise before
+            return Lineage(ids[j], "born", (), 0.0)
         main = int(from_old.argmax())
         if from_old[main] > MAIN_SHARE:
             return Lineage(ids[j], "split", (old_ids[main],), float(from_old[main]))
         return Lineage(ids[j], "born", (), float(from_old[main]))
-    stayed = shared[:, j] / np.maximum(shared.sum(axis=1), 1.0)
+    stayed = crossed.shared[:, j] / np.maximum(crossed.old_sizes, 1.0)
     swallowed = [
         i for i in range(len(old_ids)) if i not in matches.values() and stayed[i] > MAIN_SHARE
     ]
@@ -133,13 +161,14 @@ def _origin(
     return Lineage(ids[j], change, tuple(old_ids[i] for i in sources), float(stayed[sources[-1]]))
 
 
-def _deaths(
-    matches: dict[int, int], shared: npt.NDArray[np.float64], old_ids: Sequence[str]
-) -> list[Lineage]:
+def _deaths(matches: dict[int, int], crossed: _Crossed, old_ids: Sequence[str]) -> list[Lineage]:
     """Old segments that no cluster continues and none took most of."""
-    deaths = []
+    deaths: list[Lineage] = []
+    shared = crossed.shared
+    if not shared.shape[1]:  # all is noise now
+        return [Lineage(name, "died", (name,), 0.0) for name in old_ids]
     for i, name in enumerate(old_ids):
-        went = float(shared[i].max() / max(shared[i].sum(), 1.0))
+        went = float(shared[i].max() / max(crossed.old_sizes[i], 1.0))
         into = int(shared[i].argmax())
         swallowed = went > MAIN_SHARE and into in matches
         if i not in matches.values() and not swallowed:

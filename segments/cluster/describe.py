@@ -39,7 +39,7 @@ def describe_clusters(
     Args:
         vectors: shape (n_visitors, n_features).
         feature_names: of the columns.
-        labels: cluster of each visitor, shape (n_visitors,).
+        labels: cluster of each visitor, -1 for none, shape (n_visitors,).
         ignored: features that no description may use, shape (n_features,).
 
     Returns:
@@ -47,7 +47,7 @@ def describe_clusters(
         basket".
     """
     n_clusters = int(labels.max()) + 1
-    if n_clusters == 1:
+    if n_clusters == 1 and (labels == 0).all():
         return [EVERYONE]
     stride = -(-len(vectors) // MAX_ROWS)
     used = np.flatnonzero(~ignored).tolist()
@@ -66,7 +66,9 @@ def mean_value_cents(
     reading = next(r for r in SCHEMA.readings if r.name == "revenue_cents")
     scaled = vectors[:, list(feature_names).index("revenue_cents")].astype(np.float64)
     cents = np.array([reading.natural(x) for x in scaled.tolist()])
-    totals = np.bincount(labels, cents, n_clusters) / np.bincount(labels, minlength=n_clusters)
+    inside = labels >= 0
+    sizes = np.bincount(labels[inside], minlength=n_clusters)
+    totals = np.bincount(labels[inside], cents[inside], n_clusters) / sizes
     return [float(x) for x in totals]
 
 

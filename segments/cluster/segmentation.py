@@ -1,6 +1,6 @@
 """A fitted segmentation: which segment a vector belongs to, and what is known of each segment.
 
-Made by `segments.cluster.kmeans`, off the request path; read by `Pipeline.describe` on it.
+Made by `segments.cluster.fitting`, off the request path; read by `Pipeline.describe` on it.
 """
 
 from __future__ import annotations
@@ -8,20 +8,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
-
-from segments.cluster.scaling import RobustScaling
+from segments.cluster.assign.base import REMEDY
+from segments.cluster.assign.centroids import Centroids
+from segments.cluster.assign.kinds import load_assigner
 from segments.errors import SegmentationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
+    from segments.cluster.assign.base import Assigner
+
 KIND: Final = "segmentation"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""1 knew k-means only, and is still read."""
 N_SLOTS: Final = 8
-"""Segments at most, and places in a one-hot encoding of them."""
+"""Places in a one-hot encoding of segments."""
+MAX_SEGMENTS: Final = 12
+"""Segments at most; those beyond the places do without one."""
+NO_SLOT: Final = -1
+NOISE_ID: Final = "noise"
 
 Change = Literal["kept", "split", "merged", "born", "died"]
 
@@ -31,8 +39,10 @@ class Segment:
     """One group of visitors.
 
     Args:
-        id: "s1", "s2"...: survives refits, is never given to another group.
-        slot: 0 to 7, unique among the living segments; freed when the segment dies.
+        id: "s1", "s2"...: survives refits, is never given to another group; "noise" for those
+            who belong to none.
+        slot: 0 to 7, unique among the living segments; freed when the segment dies. -1 for noise
+            and where all are taken.
         size: visitors in it at the fit.
         share: of all visitors, 0 to 1.
         description: in words.
@@ -70,14 +80,14 @@ class Lineage:
 
 
 class Segmentation:
-    """Centroids with names. Immutable.
+    """A model with names for its labels. Immutable.
 
     Args:
         version: 1 for a first fit, one more for each refit.
         feature_names: of the vectors that it takes.
-        scaling: of the features that it looks at.
-        centroids: scaled, shape (n_segments, n_columns).
-        segments: in the order of the centroids.
+        assigner: the model.
+        segments: in the order of the model's labels; the noise segment, if any, comes last, which
+            is where the label -1 points.
         lineage: what became of the segments of the version before.
         next_number: of the next new segment's id.
     """
@@ -86,8 +96,7 @@ class Segmentation:
         self,
         version: int,
         feature_names: Sequence[str],
-        scaling: RobustScaling,
-        centroids: npt.NDArray[np.float64],
+        assigner: Assigner,
         *,
         segments: Sequence[Segment],
         lineage: Sequence[Lineage],
@@ -95,28 +104,26 @@ class Segmentation:
     ) -> None:
         self.version = version
         self.feature_names = tuple(feature_names)
-        self.scaling = scaling
-        self.centroids = centroids
+        self.assigner = assigner
         self.segments = tuple(segments)
         self.lineage = tuple(lineage)
         self.next_number = next_number
         self._ids = [segment.id for segment in self.segments]
+        if self._ids and self._ids[-1] != NOISE_ID:
+            self._ids.append(NOISE_ID)  # a later visitor may be the first of no cluster
         self._slots = {segment.id: segment.slot for segment in self.segments}
-        # |x - c|² without its part that is the same for all c: |c|² - 2 c·x.
-        self._offsets = (centroids**2).sum(axis=1)
-        self._directions = -2.0 * centroids
+        self._slots.setdefault(NOISE_ID, NO_SLOT)
 
     def assign(self, vector: npt.NDArray[np.float32]) -> str:
-        """Id of the nearest segment, in a few microseconds.
+        """Id of the segment, in microseconds.
 
         Args:
             vector: finite, shape (n_features,).
         """
-        scaled = self.scaling.apply(vector)
-        return self._ids[int((self._directions @ scaled + self._offsets).argmin())]
+        return self._ids[self.assigner.label(vector)]
 
     def assign_many(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-        """Index into `segments` of the nearest one, for each row of shape (n, n_features).
+        """Index into `segments` for each row of shape (n, n_features); -1 for noise.
 
         Raises:
             SegmentationError: if the rows are of another width.
@@ -125,38 +132,33 @@ class Segmentation:
             raise SegmentationError(
                 f"vectors must have shape (n, {len(self.feature_names)}), got {vectors.shape}"
             )
-        scores = self.scaling.apply(vectors) @ self._directions.T + self._offsets
-        return np.asarray(scores.argmin(axis=1), np.intp)
+        return self.assigner.labels(vectors)
 
-    def slot(self, segment_id: str) -> int:
-        """The segment's place in a one-hot encoding, 0 to 7.
+    def slot(self, segment_id: str) -> int | None:
+        """The segment's place in a one-hot encoding, 0 to 7; None for noise or without one.
 
         Raises:
             SegmentationError: if no living segment has this id.
         """
         slot = self._slots.get(segment_id)
         if slot is None:
-            raise SegmentationError(f"no segment {segment_id!r}; there are {', '.join(self._ids)}")
-        return slot
+            known = ", ".join(segment.id for segment in self.segments)
+            raise SegmentationError(f"no segment {segment_id!r}; there are {known}")
+        return None if slot == NO_SLOT else slot
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """A manifest of plain JSON values, and arrays: all that `from_state` needs."""
         manifest = {
             "kind": KIND,
             "schema": SCHEMA_VERSION,
+            "model": self.assigner.kind,
             "version": self.version,
             "feature_names": list(self.feature_names),
             "segments": [asdict(segment) for segment in self.segments],
             "lineage": [asdict(step) for step in self.lineage],
             "next_number": self.next_number,
         }
-        arrays = {
-            "columns": self.scaling.columns,
-            "centre": self.scaling.centre,
-            "scale": self.scaling.scale,
-            "centroids": self.centroids,
-        }
-        return manifest, arrays
+        return manifest, self.assigner.arrays()
 
     @classmethod
     def from_state(
@@ -168,20 +170,15 @@ class Segmentation:
             SegmentationError: if it is of another kind or schema, or damaged.
         """
         found = (manifest.get("kind"), manifest.get("schema"))
-        if found != (KIND, SCHEMA_VERSION):
-            raise SegmentationError(
-                f"expected {(KIND, SCHEMA_VERSION)}, found {found}; fit the segments again"
-            )
+        if found not in ((KIND, 1), (KIND, SCHEMA_VERSION)):
+            raise SegmentationError(f"expected {(KIND, SCHEMA_VERSION)}, found {found}; {REMEDY}")
         try:
+            feature_names = tuple(map(str, manifest["feature_names"]))
+            model = Centroids.kind if found[1] == 1 else str(manifest["model"])
             self = cls(
                 int(manifest["version"]),
-                manifest["feature_names"],
-                RobustScaling(
-                    np.asarray(arrays["columns"], np.intp),
-                    np.asarray(arrays["centre"], float),
-                    np.asarray(arrays["scale"], float),
-                ),
-                np.asarray(arrays["centroids"], float),
+                feature_names,
+                load_assigner(model, arrays, len(feature_names)),
                 segments=[
                     Segment(**{**raw, "means": tuple(raw["means"])}) for raw in manifest["segments"]
                 ],
@@ -191,11 +188,11 @@ class Segmentation:
                 ],
                 next_number=int(manifest["next_number"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise SegmentationError(
-                f"damaged segmentation ({error!r}); fit the segments again"
-            ) from error
-        self._check_shapes()
+        except SegmentationError:
+            raise
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise SegmentationError(f"damaged segmentation ({error!r}); {REMEDY}") from error
+        self._check_segments()
         return self
 
     def require_features(self, feature_names: Sequence[str]) -> None:
@@ -208,22 +205,12 @@ class Segmentation:
             gone = sorted(set(self.feature_names) - set(feature_names))
             new = sorted(set(feature_names) - set(self.feature_names))
             raise SegmentationError(
-                f"fitted on other features (gone: {gone}, new: {new}); fit the segments again"
+                f"fitted on other features (gone: {gone}, new: {new}); {REMEDY}"
             )
 
-    def _check_shapes(self) -> None:
-        scaling, n = self.scaling, len(self.scaling.columns)
-        shapes = (scaling.centre.shape, scaling.scale.shape, self.centroids.shape)
-        if shapes != ((n,), (n,), (len(self.segments), n)) or not self.segments:
+    def _check_segments(self) -> None:
+        n_clusters = sum(segment.id != NOISE_ID for segment in self.segments)
+        if n_clusters != self.assigner.n_labels or not self.segments:
             raise SegmentationError(
-                f"arrays of shapes {shapes} do not fit {n} columns and {len(self.segments)} "
-                "segments; fit the segments again"
+                f"{n_clusters} segments do not fit a model of {self.assigner.n_labels}; {REMEDY}"
             )
-        sane = (
-            (scaling.columns >= 0).all()
-            and (scaling.columns < len(self.feature_names)).all()
-            and (scaling.scale > 0.0).all()
-            and all(np.isfinite(x).all() for x in (scaling.centre, scaling.scale, self.centroids))
-        )
-        if not sane:
-            raise SegmentationError("arrays hold impossible values; fit the segments again")

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segments.cluster.kmeans import fit_kmeans
+from segments.cluster.family import Cohort
+from segments.cluster.kmeans import KMeans, fit_kmeans
 from segments.errors import SegmentationError
 from segments.event import Event, Product
 from segments.pipeline import Pipeline
@@ -50,7 +51,7 @@ def test_a_first_fit_names_the_most_valuable_first():
 
 def test_the_same_seed_repeats_bit_for_bit():
     one, two = fit(blobs(), seed=3), fit(blobs(), seed=3)
-    assert one.centroids.tobytes() == two.centroids.tobytes()
+    assert one.assigner.centroids.tobytes() == two.assigner.centroids.tobytes()
     assert one.segments == two.segments
 
 
@@ -75,6 +76,27 @@ def test_more_segments_are_split_off_and_fewer_are_merged_in():
     assert {step.change for step in third.lineage} & {"merged", "died"}
     fourth = fit(blobs(), n_segments=4, previous=third)
     assert "s5" in {segment.id for segment in fourth.segments}  # an id is never given twice
+
+
+@pytest.mark.parametrize("max_churn", [0.0, 0.02, 0.1])
+def test_a_refit_moves_no_more_visitors_than_its_budget_for_the_same_behaviour(max_churn):
+    rng = np.random.default_rng(0)
+    loose = rng.normal(0.0, 1.0, (600, 4)).astype(np.float32)
+    shifted = (rng.normal(0.6, 1.3, (600, 4))).astype(np.float32)
+    family, cohort = KMeans(4, max_churn), Cohort(shifted, NAMES)
+    old = KMeans(4).fit(Cohort(loose, NAMES), None, rng)
+    free, bound = KMeans(4).fit(cohort, old, rng), family.fit(cohort, old, rng)
+    churn = [(model.labels(shifted) != old.labels(shifted)).mean() for model in (free, bound)]
+    assert churn[0] > 0.1
+    assert churn[1] <= max_churn
+    again = family.fit(cohort, bound, rng)  # what is left undone goes on
+    assert (again.labels(shifted) != old.labels(shifted)).mean() >= churn[1]
+
+
+@pytest.mark.parametrize("max_churn", [-0.1, 1.5])
+def test_a_budget_is_a_share(max_churn):
+    with pytest.raises(SegmentationError, match="max_churn must be a share, 0 to 1"):
+        KMeans(4, max_churn)
 
 
 def test_other_features_start_anew_without_reusing_names():

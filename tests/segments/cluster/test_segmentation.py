@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
+from segments.cluster.assign.kinds import load_assigner
 from segments.cluster.kmeans import fit_kmeans
 from segments.cluster.segmentation import N_SLOTS, Segmentation
 from segments.errors import SegmentationError
@@ -22,8 +23,8 @@ def test_one_at_a_time_equals_all_at_once(fitted):
 
 def test_the_nearest_centroid_wins(fitted):
     rows = blobs(seed=6)
-    scaled = fitted.scaling.apply(rows)
-    distances = ((scaled[:, None] - fitted.centroids[None]) ** 2).sum(axis=2)
+    scaled = fitted.assigner.scaling.apply(rows)
+    distances = ((scaled[:, None] - fitted.assigner.centroids[None]) ** 2).sum(axis=2)
     assert (distances.argmin(axis=1) == fitted.assign_many(rows)).all()
 
 
@@ -86,3 +87,23 @@ def test_other_features_are_refused_by_name(fitted):
         fitted.require_features(("orders", "revenue_cents", "new_one", "known"))
     with pytest.raises(SegmentationError, match="shape"):
         fitted.assign_many(blobs()[:, :2])
+
+
+def test_a_file_of_before_there_were_other_models_still_loads(fitted):
+    manifest, arrays = fitted.state()
+    del manifest["model"]
+    loaded = Segmentation.from_state({**manifest, "schema": 1}, arrays)
+    assert (loaded.assign_many(blobs()) == fitted.assign_many(blobs())).all()
+
+
+def test_an_unknown_model_is_refused_by_name(fitted):
+    manifest, arrays = fitted.state()
+    with pytest.raises(SegmentationError, match="model of kind 'magic'; known are kmeans"):
+        Segmentation.from_state({**manifest, "model": "magic"}, arrays)
+
+
+def test_a_tree_that_would_never_end_is_refused():
+    loop = {"left": np.array([0]), "right": np.array([0]), "feature": np.array([0])}
+    loop |= {"threshold": np.array([0.0]), "leaf_label": np.array([0])}
+    with pytest.raises(SegmentationError, match="form no tree"):
+        load_assigner("rules", loop, 4)

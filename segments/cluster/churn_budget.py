@@ -1,0 +1,76 @@
+"""How far a refit may go: the share of visitors whose segment it changes for the same behaviour.
+
+Families whose models have points between them (centroids, cuts) stop where the budget is used up;
+what a refit leaves undone, the next one goes on with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from segments.errors import SegmentationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from segments.cluster.assign.base import Assigner
+
+_HALVINGS: Final = 6
+"""Of the way, in the search: steps of a sixty-fourth."""
+
+Model = TypeVar("Model", bound="Assigner")
+
+
+def check_budget(max_churn: float | None) -> None:
+    """Refuses what is no share.
+
+    Raises:
+        SegmentationError: if it is below 0 or above 1.
+    """
+    if max_churn is not None and not 0.0 <= max_churn <= 1.0:
+        raise SegmentationError(f"max_churn must be a share, 0 to 1, got {max_churn}")
+
+
+def within_budget(
+    vectors: npt.NDArray[np.float32],
+    old: Model,
+    optimum: Model,
+    between: Callable[[float], Model],
+    max_churn: float | None,
+) -> Model:
+    """The farthest model on the way from the one in use that moves few enough visitors.
+
+    Args:
+        vectors: the visitors, shape (n, n_features).
+        old: the model in use.
+        optimum: what a refit without a budget comes to.
+        between: the model at a share of the way, 0 to 1.
+        max_churn: share of the visitors, 0 to 1, who may change; None for no bound.
+
+    Returns:
+        The optimum where it fits; where nothing on the way leaves every label a member, too.
+    """
+    if max_churn is None or old.n_labels != optimum.n_labels:
+        return optimum
+    before = old.labels(vectors)
+
+    def fits(model: Model) -> bool:
+        labels = model.labels(vectors)
+        filled = len(np.unique(labels[labels >= 0])) == model.n_labels
+        return filled and float((labels != before).mean()) <= max_churn
+
+    if fits(optimum):
+        return optimum
+    low, high, kept = 0.0, 1.0, old if fits(old) else None
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        model = between(middle)
+        if fits(model):
+            low, kept = middle, model
+        else:
+            high = middle
+    return optimum if kept is None else kept

@@ -1,0 +1,1 @@
+"""Whether a segmentation is stable, well apart, and worth something."""
