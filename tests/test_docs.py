@@ -24,6 +24,7 @@ from api.app import create_app
 from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
+from api.personalizer.settings import PersonalizerSettings
 from api.reward_settings import RewardEventSettings
 from api.rule_settings import ConsentSettings, HoldoutSettings, LimitSettings, PriceSettings
 from api.settings import (
@@ -45,6 +46,7 @@ from policy.reward.expression import NAMES as EXPRESSION_NAMES
 from policy.reward.spec import AGGREGATIONS
 from segments.event import EVENT_NAMES
 from segments.pipeline import Pipeline
+from tests.api.service import running_service, stored
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,6 +57,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
     "[[keys]]": KeySettings,
+    "[personalizer]": PersonalizerSettings,
     "[[actions]]": ActionSettings,
     "[[placements]]": PlacementSettings,
     "[placements.policy]": PolicySettings,
@@ -248,3 +251,18 @@ def test_the_logs_examples_read_what_the_service_wrote(
     assert set(found["probabilities"]) == {"free-shipping", "new-teas"}
     assert sum(found["probabilities"].values()) == pytest.approx(1)
     assert len(found["features"]) == 2
+
+
+def test_the_example_of_personalizer_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (configured,) = examples("docs/personalizer.md", "toml")
+    with running_service(tmp_path, tomllib.loads(configured)) as client:
+        (block,) = examples("docs/personalizer.md", "python")
+        exec(
+            compile(block.replace("http://localhost:8080", str(client.base_url)), "docs", "exec"),
+            {},
+        )
+        assert capsys.readouterr().out.strip() in ("pasta", "juice")
+        sql = "SELECT visitor, probability FROM decisions"
+        assert stored(tmp_path, sql) == [("ann", 0.5)]

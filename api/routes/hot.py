@@ -4,7 +4,7 @@ Each is declared once here; `api.hot` serves it, and `documented` makes FastAPI 
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -27,6 +27,11 @@ from api.schemas.reward import (
 )
 
 MESSAGE_TYPES = ("track", "identify", "page", "screen", "group", "alias")
+
+_PARAMETERS = {
+    "decision_id": "From the decision's answer.",
+    "event_id": "From the answer to the rank, or as it was named there.",
+}
 
 SCHEMAS = "#/components/schemas/"
 
@@ -102,6 +107,9 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     return {route.path: route for route in routes}
 
 
+Bodies = Mapping[str, tuple[type[BaseModel] | None, Any, str]]
+"""Body, answer and summary of each path."""
+
 BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
     "/v1/decisions": (
         DecisionRequest,
@@ -127,27 +135,36 @@ BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
 }
 
 
-def documented(hot: HotPath, routes: Mapping[str, HotRoute]) -> APIRouter:
+def documented(
+    hot: HotPath,
+    routes: Mapping[str, HotRoute],
+    bodies: Bodies = BODIES,
+    problems: dict[int | str, dict[str, Any]] = PROBLEMS,
+    tag: str | None = None,
+) -> APIRouter:
     """The same routes for FastAPI: described in the OpenAPI document, answered by the same code."""
     router = APIRouter()
-    for path, (request, response, summary) in BODIES.items():
+    for path, (request, response, summary) in bodies.items():
+        about = "storefront" if "decision" in path or "reward" in path else "tracking"
         router.add_api_route(
             path,
             _endpoint(hot, routes[path]),
             methods=["POST"],
+            status_code=routes[path].status,
             summary=summary,
             operation_id=re.sub(r"\W+", "_", f"post{path}").strip("_"),
             response_model=response,
-            responses=PROBLEMS,
+            responses=problems,
             openapi_extra=_described(path, request),
-            tags=["storefront" if "decision" in path or "reward" in path else "tracking"],
+            tags=[tag or about],
         )
     return router
 
 
-def schemas() -> dict[str, Any]:
+def schemas(further: Iterable[type[BaseModel]] = ()) -> dict[str, Any]:
     """Schemas of what is read outside of FastAPI, for the OpenAPI document's components."""
-    models = {request for request, _, _ in BODIES.values()} | {ProblemBody}
+    models: set[type[BaseModel]] = {request for request, _, _ in BODIES.values()}
+    models |= {ProblemBody, *further}
     _, schema = models_json_schema(
         [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
         ref_template=SCHEMAS + "{model}",
@@ -167,22 +184,24 @@ def _endpoint(hot: HotPath, route: HotRoute) -> Callable[[Request], Awaitable[Re
     return endpoint
 
 
-def _described(path: str, body: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": f"{SCHEMAS}{body.__name__}"}
-    required = body is not ActivationRequest  # `curl -X POST` says all that there is to say
-    content = {"application/json": {"schema": schema}}
-    described: dict[str, Any] = {"requestBody": {"required": required, "content": content}}
-    if "{decision_id}" in path:
-        described["parameters"] = [
-            {
-                "name": "decision_id",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string"},
-                "description": "From the decision's answer.",
-            }
-        ]
-    return described
+def _described(path: str, body: type[BaseModel] | None) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    if body is not None:
+        schema = {"$ref": f"{SCHEMAS}{body.__name__}"}
+        required = body is not ActivationRequest  # `curl -X POST` says all that there is to say
+        content = {"application/json": {"schema": schema}}
+        described["requestBody"] = {"required": required, "content": content}
+    parameters = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": _PARAMETERS[name],
+        }
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+    return described | ({"parameters": parameters} if parameters else {})
 
 
 def _json(body: bytes) -> object:

@@ -164,6 +164,12 @@ def decisions_belong_to_lists(db: Database) -> None:
     db.execute("ALTER TABLE decisions ADD COLUMN slot TEXT")
 
 
+@migrations()
+def decisions_are_found_by_their_list(db: Database) -> None:
+    """A client that names a list is told of its decisions."""
+    db.execute("CREATE INDEX decisions_of_list ON decisions (list_id) WHERE list_id IS NOT NULL")
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from api.problems import ProblemBody
+from api.routes import personalizer
 from api.routes.hot import BODIES
 from api.schemas.decision import DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse
@@ -16,7 +17,12 @@ from api.schemas.readings import HealthResponse, PoliciesResponse, SegmentsRespo
 from api.schemas.reward import RewardResponse
 
 ROUTES = {
-    *(("post", path) for path in BODIES),
+    *(("post", path) for path in (*BODIES, *personalizer.BODIES)),
+    *(
+        (method, f"/personalizer/v1.0/configurations/{name}")
+        for method in ("get", "put")
+        for name in ("service", "policy")
+    ),
     ("post", "/v1/segments/refit"),
     ("get", "/v1/visitors/{visitor}"),
     ("get", "/v1/segments"),
@@ -79,7 +85,10 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_every_post_of_the_hot_path_describes_its_body(document: dict[str, Any]) -> None:
-    for path, (body, _, _) in BODIES.items():
+    for path, (body, _, _) in {**BODIES, **personalizer.BODIES}.items():
+        if body is None:
+            assert "requestBody" not in document["paths"][path]["post"]
+            continue
         content = document["paths"][path]["post"]["requestBody"]["content"]
         schema = content["application/json"]["schema"]
         assert schema == {"$ref": f"#/components/schemas/{body.__name__}"}
