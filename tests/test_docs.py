@@ -231,6 +231,20 @@ def test_the_readmes_python_example_runs(
     assert (once, twice) == ("counted", "duplicate")
 
 
+def test_the_clients_examples_run(
+    readme_service: int, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    blocks = examples("docs/clients.md", "python")
+    for block in blocks:
+        code = block.replace("localhost:8080", f"127.0.0.1:{readme_service}")
+        code = code.replace(", timeout_ms=200", "")  # a slow machine is no fault of the example
+        code = code.replace('key="KEY"', 'key="KEY", timeout_ms=5000')
+        exec(compile(code, "clients.md", "exec"), {})
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == ["show"] * len(blocks)
+    assert [one.message for one in caplog.records if one.name == "segue.client"] == []
+
+
 def test_the_logs_examples_read_what_the_service_wrote(
     readme_service: int, readme_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from api.hot import HotPath, HotRoute
 from api.loop.engine import Engine
 from api.loop.intake import report
+from api.loop.reward_batch import reward_batch
 from api.problems import MEDIA_TYPE, Problem, ProblemBody
 from api.schemas.decision import DecisionRequest, DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage
@@ -22,6 +23,8 @@ from api.schemas.reward import (
     ActivationRequest,
     ActivationResponse,
     DecisionReward,
+    RewardBatch,
+    RewardBatchResponse,
     RewardRequest,
     RewardResponse,
 )
@@ -58,6 +61,7 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     decide, fill = engine.decider.decide, engine.lists.decide
     parse_decision = DecisionRequest.__pydantic_validator__.validate_json
     parse_reward = RewardRequest.__pydantic_validator__.validate_json
+    parse_reward_batch = RewardBatch.__pydantic_validator__.validate_json
     parse_decision_reward = DecisionReward.__pydantic_validator__.validate_json
     parse_activation = ActivationRequest.__pydantic_validator__.validate_json
     parse_batch = TrackingBatch.__pydantic_validator__.validate_json
@@ -71,6 +75,11 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
         answer = await engine.rewarder.reward(request.decision_id, request)
         engine.notify_rewards()
         return to_json(answer)
+
+    async def rewards_batch(body: bytes, _: Mapping[str, str]) -> bytes:
+        results = await reward_batch(engine.rewarder, parse_reward_batch(body).rewards)
+        engine.notify_rewards()
+        return RewardBatchResponse(results=results).model_dump_json().encode()
 
     async def decision_reward(body: bytes, parameters: Mapping[str, str]) -> bytes:
         request = parse_decision_reward(body)
@@ -99,6 +108,7 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     routes = [
         HotRoute("/v1/decisions", "decide", decisions),
         HotRoute("/v1/rewards", "reward", rewards),
+        HotRoute("/v1/rewards/batch", "reward", rewards_batch),
         HotRoute("/v1/decisions/{decision_id}/reward", "reward", decision_reward),
         HotRoute("/v1/decisions/{decision_id}/activate", "reward", activate),
         HotRoute("/v1/batch", "ingest", batch),
@@ -117,6 +127,7 @@ BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
         "Ask for the next best action, or for a list of them",
     ),
     "/v1/rewards": (RewardRequest, RewardResponse, "Report a reward"),
+    "/v1/rewards/batch": (RewardBatch, RewardBatchResponse, "Report several rewards"),
     "/v1/decisions/{decision_id}/reward": (
         DecisionReward,
         RewardResponse,

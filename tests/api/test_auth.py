@@ -18,6 +18,7 @@ OPEN = {("get", "/healthz"), ("get", "/readyz")}
 NEEDED: dict[tuple[str, str], Scope] = {
     ("post", "/v1/decisions"): "decide",
     ("post", "/v1/rewards"): "reward",
+    ("post", "/v1/rewards/batch"): "reward",
     ("post", "/v1/decisions/{decision_id}/reward"): "reward",
     ("post", "/v1/decisions/{decision_id}/activate"): "reward",
     ("post", "/v1/batch"): "ingest",

@@ -14,7 +14,7 @@ from api.routes.hot import BODIES
 from api.schemas.decision import DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse
 from api.schemas.readings import HealthResponse, PoliciesResponse, SegmentsResponse, VisitorResponse
-from api.schemas.reward import RewardResponse
+from api.schemas.reward import RewardBatchResponse, RewardResponse
 
 ROUTES = {
     *(("post", path) for path in (*BODIES, *personalizer.BODIES)),
@@ -129,6 +129,7 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     yield service.post("/v1/rewards", json=reward), RewardResponse
     path = f"/v1/decisions/{decision_id}/reward"
     yield service.post(path, json={"value": 0.5, "reward_id": decision_id}), RewardResponse
+    yield service.post("/v1/rewards/batch", json={"rewards": [reward, {}]}), RewardBatchResponse
     yield service.get("/v1/visitors/openapi"), VisitorResponse
     yield service.get("/v1/segments"), SegmentsResponse
     yield service.get("/v1/policies"), PoliciesResponse
