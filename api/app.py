@@ -13,8 +13,10 @@ from starlette.types import ASGIApp
 from api.auth import Authenticator
 from api.hot import HotPath, to_problem
 from api.loop.engine import Engine
+from api.personalizer.paths import PREFIX as PERSONALIZER
+from api.personalizer.problems import personalizer_body
 from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
-from api.routes import health, insight, readings
+from api.routes import health, insight, personalizer, readings
 from api.routes.hot import documented, hot_routes, schemas
 from api.settings import Settings
 
@@ -29,7 +31,7 @@ class _Documented(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
-        document["components"]["schemas"].update(schemas())
+        document["components"]["schemas"].update(schemas(personalizer.SCHEMAS))
         return document
 
 
@@ -71,17 +73,20 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.engine = engine
     app.state.authenticator = Authenticator(settings.keys)
     routes = hot_routes(engine)
+    theirs = personalizer.hot_routes(engine)
     max_body_bytes = settings.service.max_body_kb * 1024
-    hot = HotPath(app, routes, app.state.authenticator, engine.metrics, max_body_bytes)
+    hot = HotPath(app, routes | theirs, app.state.authenticator, engine.metrics, max_body_bytes)
     app.include_router(documented(hot, routes))
+    app.include_router(personalizer.documented(hot, theirs))
+    app.include_router(personalizer.router)
     app.include_router(readings.router)
     app.include_router(insight.router)
     app.include_router(health.router)
     return hot
 
 
-async def _failed(_: Request, error: Exception) -> Response:
-    return _respond(to_problem(error))
+async def _failed(request: Request, error: Exception) -> Response:
+    return _respond(request, to_problem(error))
 
 
 async def _http_failed(request: Request, error: Exception) -> Response:
@@ -94,10 +99,10 @@ async def _http_failed(request: Request, error: Exception) -> Response:
     if status in (404, 405):
         detail += "; /openapi.json lists what there is"
     headers = getattr(error, "headers", None)
-    return _respond(Problem(status, slug, detail, headers=headers))
+    return _respond(request, Problem(status, slug, detail, headers=headers))
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     faults = [
         FieldFault(
             field=".".join(str(part) for part in item["loc"][1:]) or "body",
@@ -107,9 +112,11 @@ async def _invalid(_: Request, error: Exception) -> Response:
         for item in (error.errors() if isinstance(error, RequestValidationError) else [])
     ]
     detail = f"{faults[0].field}: {faults[0].rule}" if faults else "the request breaks a rule"
-    return _respond(Problem(422, "invalid-request", detail, faults))
+    return _respond(request, Problem(422, "invalid-request", detail, faults))
 
 
-def _respond(problem: Problem) -> Response:
+def _respond(request: Request, problem: Problem) -> Response:
     headers = dict(problem.headers or {})
-    return Response(problem.body(), problem.status, headers, MEDIA_TYPE)
+    theirs = request.url.path.startswith(PERSONALIZER)
+    body = personalizer_body(problem) if theirs else problem.body()
+    return Response(body, problem.status, headers, MEDIA_TYPE)

@@ -1,7 +1,8 @@
 """API keys: who may do what.
 
 A key is `Authorization: Bearer KEY`, or, as Segment's clients send it, Basic with the key as user
-name. Only hashes are configured; a key's hash is compared in constant time.
+name, or, as Azure's send it, `Ocp-Apim-Subscription-Key: KEY`. Only hashes are configured; a key's
+hash is compared in constant time.
 """
 
 import base64
@@ -15,6 +16,7 @@ from api.settings import KeySettings, Scope
 
 Headers = Iterable[tuple[bytes, bytes]]
 KEY_PREFIX = "segue_"
+_NAMES = _AUTHORIZATION, _SUBSCRIPTION = b"authorization", b"ocp-apim-subscription-key"
 
 
 def new_key() -> str:
@@ -77,7 +79,10 @@ class Authenticator:
 
 
 def _presented(headers: Headers) -> str:
-    value = next((value for name, value in headers if name == b"authorization"), b"")
+    named = {name: value for name, value in reversed(list(headers)) if name in _NAMES}
+    if _AUTHORIZATION not in named:
+        return named.get(_SUBSCRIPTION, b"").decode("latin-1").strip()
+    value = named[_AUTHORIZATION]
     kind, _, rest = value.decode("latin-1").partition(" ")
     if kind.lower() == "bearer":
         return rest.strip()

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as UnreadableError
 
+from api.personalizer.settings import PersonalizerSettings
 from api.reward_settings import RewardEventSettings, RewardSettings
 from api.rule_settings import (
     CapSettings,
@@ -98,6 +99,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "keys": KeySettings,
         "consent": ConsentSettings,
         "limits": LimitSettings,
+        "personalizer": PersonalizerSettings,
         "actions": CapSettings if "cap" in place[:-1] else ActionSettings,
         "placements": _placement_section(place),
     }

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.auth import Authenticator
 from api.loop.errors import LoopError
 from api.loop.metrics import Metrics
+from api.personalizer.paths import PREFIX as PERSONALIZER
+from api.personalizer.paths import canonical
 from api.problems import MEDIA_TYPE, Problem, of_event, of_loop, of_validation
 from api.settings import Scope as KeyScope
 from api.storage.base import StoreUnavailableError
@@ -38,13 +40,15 @@ class HotRoute:
         path: With at most one `{name}`, which the handler is given.
         scope: That the key must have.
         handler: From body and path parameters to the answer's JSON.
-        status: Of a good answer.
+        status: Of a good answer; 204 has no body.
+        problem: How a refusal is written.
     """
 
     path: str
     scope: KeyScope
     handler: Handler
     status: int = 200
+    problem: Callable[[Problem], bytes] = Problem.body
 
 
 class Answer(NamedTuple):
@@ -84,6 +88,8 @@ class HotPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
+        if scope["type"] == "http" and scope["path"].startswith(PERSONALIZER):
+            scope = {**scope, "path": canonical(scope["path"])}
         found = self._find(scope) if scope["type"] == "http" else None
         if found is None:
             await self.app(scope, receive, send)
@@ -91,7 +97,9 @@ class HotPath:
         route, parameters = found
         answer = await self.answer(route, parameters, scope["headers"], receive)
         headers = [JSON_TYPE, (b"content-length", b"%d" % len(answer.body))]
-        if answer.media_type is not JSON:
+        if answer.status == 204:
+            headers = []
+        elif answer.media_type is not JSON:
             headers[0] = (b"content-type", answer.media_type.encode())
         if answer.headers:
             headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
@@ -111,7 +119,7 @@ class HotPath:
             answer = Answer(route.status, await route.handler(body, parameters))
         except Exception as error:
             problem = to_problem(error)
-            answer = Answer(problem.status, problem.body(), MEDIA_TYPE, problem.headers)
+            answer = Answer(problem.status, route.problem(problem), MEDIA_TYPE, problem.headers)
         seconds = None if started is None else time.perf_counter() - started
         self._count(route.path, answer.status, seconds)
         return answer

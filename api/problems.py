@@ -9,6 +9,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails, to_json
@@ -60,17 +61,19 @@ class Problem(Exception):  # noqa: N818  # the name of the standard
     def __str__(self) -> str:
         return f"{self.status} {self.slug}: {self.detail}"
 
+    def members(self) -> dict[str, Any]:
+        """What the problem says."""
+        return {
+            "type": f"urn:segue:problem:{self.slug}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "errors": [fault.model_dump() for fault in self.errors],
+        }
+
     def body(self) -> bytes:
         """The problem as JSON."""
-        return to_json(
-            {
-                "type": f"urn:segue:problem:{self.slug}",
-                "title": HTTPStatus(self.status).phrase,
-                "status": self.status,
-                "detail": self.detail,
-                "errors": [fault.model_dump() for fault in self.errors],
-            }
-        )
+        return to_json(self.members())
 
 
 def shown(value: object) -> str:

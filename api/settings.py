@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.personalizer.settings import PersonalizerSettings, personalizer_faults
 from api.reward_settings import RewardSettings
 from api.rule_checks import rule_faults
 from api.rule_settings import (
@@ -44,6 +45,7 @@ from api.rule_settings import (
 from api.section import Name, Section, nearest
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
+from policy.hashing import MOST_HASHED
 
 
 def _is_hash(value: str) -> str:
@@ -218,6 +220,9 @@ class PlacementSettings(Section):
     crosses: tuple[tuple[str, str], ...] = Field(
         (), description="Pairs of a context feature and an action feature, multiplied."
     )
+    hashed_features: int = Field(
+        0, ge=0, le=MOST_HASHED, description="Features that JSON nobody declared is hashed into."
+    )
     policy: PolicySettings = Field(default_factory=lambda: PolicySettings(kind="linucb"))
     challenger: ChallengerSettings | None = None
     holdout: HoldoutSettings | None = None
@@ -256,6 +261,7 @@ class Settings(BaseSettings):
     keys: tuple[KeySettings, ...] = ()
     actions: tuple[ActionSettings, ...] = ()
     placements: tuple[PlacementSettings, ...] = ()
+    personalizer: PersonalizerSettings | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -276,6 +282,7 @@ class Settings(BaseSettings):
             *self._unknown_actions(),
             *self._unearnable(),
             *self._open_to_all(),
+            *personalizer_faults(self),
         ]
         faults += [] if faults else rule_faults(self)
         if faults:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from policy.bounds import LARGEST_FEATURE
 from policy.errors import CatalogError, ContextError, ParameterError, shown, suggestion
+from policy.hashing import circulant, hashed_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,12 +178,15 @@ class PairEncoder:
 
         [1, category affinity, brand affinity, action features..., crosses...]
 
-    A cross is the product of a context feature and an action-side one.
+    A cross is the product of a context feature and an action-side one. Where JSON is hashed into
+    features of both sides (``policy.hashing``), further entries hold all products of the one's
+    values with the other's, hashed again.
 
     Args:
         feature_names: The action features to use; an action without one has 0 there.
         crosses: (context name, action-side name) pairs.
         context_names: ``ContextEncoder.names``.
+        n_hashed: How many features JSON is hashed into; both sides' names hold them.
 
     Raises:
         ParameterError: A cross names something unknown, or two features would have one name.
@@ -202,9 +206,15 @@ class PairEncoder:
         feature_names: Sequence[str],
         crosses: Sequence[tuple[str, str]],
         context_names: Sequence[str],
+        n_hashed: int = 0,
     ) -> None:
         action_side = (INTERCEPT, *AFFINITIES, *feature_names)
-        self.names = (*action_side, *(f"{context}*{action}" for context, action in crosses))
+        products = (f"hashed_product_{i}" for i in range(n_hashed))
+        self.names = (
+            *action_side,
+            *(f"{context}*{action}" for context, action in crosses),
+            *products,
+        )
         _check_distinct(self.names)
         columns = {name: i for i, name in enumerate(action_side)}
         self._columns = {name: columns[name] for name in feature_names}
@@ -219,6 +229,10 @@ class PairEncoder:
         self._first_cross = len(action_side)
         self._cross_context = np.array([rows[context] for context, _ in crosses], np.intp)
         self._cross_action = np.array([columns[action] for _, action in crosses], np.intp)
+        self._first_product = self._first_cross + len(crosses)
+        self._hashed_context = np.array([rows[name] for name in hashed_names(n_hashed)], np.intp)
+        self._hashed_action = np.array([columns[name] for name in hashed_names(n_hashed)], np.intp)
+        self._circulant = circulant(n_hashed)
 
     def static(self, actions: Sequence[Action]) -> StaticFeatures:
         """The part of the features that does not depend on the visitor.
@@ -268,7 +282,10 @@ class PairEncoder:
         if len(self._cross_action):
             crossed = features.take(self._cross_action, axis=1)
             crossed *= context.take(self._cross_context)
-            features[:, self._first_cross :] = crossed
+            features[:, self._first_cross : self._first_product] = crossed
+        if len(self._hashed_action):
+            hashed = context.take(self._hashed_context)[self._circulant]
+            features[:, self._first_product :] = known.matrix.take(self._hashed_action, 1) @ hashed
         return features
 
 

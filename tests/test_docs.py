@@ -24,6 +24,7 @@ from api.app import create_app
 from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
+from api.personalizer.settings import PersonalizerSettings
 from api.reward_settings import RewardEventSettings
 from api.rule_settings import (
     ConsentSettings,
@@ -52,6 +53,7 @@ from policy.reward.expression import NAMES as EXPRESSION_NAMES
 from policy.reward.spec import AGGREGATIONS
 from segments.event import EVENT_NAMES
 from segments.pipeline import Pipeline
+from tests.api.service import running_service, stored
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,6 +64,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
     "[[keys]]": KeySettings,
+    "[personalizer]": PersonalizerSettings,
     "[[actions]]": ActionSettings,
     "[[placements]]": PlacementSettings,
     "[placements.policy]": PolicySettings,
@@ -245,6 +248,20 @@ def test_the_readmes_python_example_runs(
     assert (once, twice) == ("counted", "duplicate")
 
 
+def test_the_clients_examples_run(
+    readme_service: int, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    blocks = examples("docs/clients.md", "python")
+    for block in blocks:
+        code = block.replace("localhost:8080", f"127.0.0.1:{readme_service}")
+        code = code.replace(", timeout_ms=200", "")  # a slow machine is no fault of the example
+        code = code.replace('key="KEY"', 'key="KEY", timeout_ms=5000')
+        exec(compile(code, "clients.md", "exec"), {})
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == ["show"] * len(blocks)
+    assert [one.message for one in caplog.records if one.name == "segue.client"] == []
+
+
 def test_the_logs_examples_read_what_the_service_wrote(
     readme_service: int, readme_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,3 +282,18 @@ def test_the_logs_examples_read_what_the_service_wrote(
     assert set(found["probabilities"]) == {"free-shipping", "new-teas"}
     assert sum(found["probabilities"].values()) == pytest.approx(1)
     assert len(found["features"]) == 2
+
+
+def test_the_example_of_personalizer_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (configured,) = examples("docs/personalizer.md", "toml")
+    with running_service(tmp_path, tomllib.loads(configured)) as client:
+        (block,) = examples("docs/personalizer.md", "python")
+        exec(
+            compile(block.replace("http://localhost:8080", str(client.base_url)), "docs", "exec"),
+            {},
+        )
+        assert capsys.readouterr().out.strip() in ("pasta", "juice")
+        sql = "SELECT visitor, probability FROM decisions"
+        assert stored(tmp_path, sql) == [("ann", 0.5)]

@@ -7,6 +7,7 @@ learning and evaluation need no word about lists; `policy.slots` says what else 
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,15 +77,35 @@ class ListDecider:
             NotFoundError: Unknown placement.
             BadRequestError: A slot, context, candidate or timestamp that breaks a rule.
         """
-        slots = request.slots or []
         asked = self._decider.ask(request.model_copy(update={"slots": None}))
+        return await self.fill(asked, request.slots or [])
+
+    async def fill(
+        self, asked: Asked, slots: list[SlotRequest], decision_ids: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """The same for a request that was looked at.
+
+        Args:
+            asked: What is asked of all slots; its decision id becomes the list's.
+            slots: At least one.
+            decision_ids: Of the slots' decisions; None for new ones.
+
+        Returns:
+            The body of a `ListResponse`.
+
+        Raises:
+            BadRequestError: As `decide`.
+            RepeatedDecisionError: Decisions of these ids are in the log.
+        """
+        ids = decision_ids or [self._decider.new_id(asked.now_us) for _ in slots]
         baselines = _baselines(asked, slots)
         version, list_id = asked.placement.version, asked.decision_id
         filled: list[Filled] = []
         rows: list[DecisionRow] = []
         try:
-            for slot, baseline in zip(slots, baselines, strict=True):
-                filled.append(self._filled(asked, slot, baseline, filled))
+            for slot, baseline, decision_id in zip(slots, baselines, ids, strict=True):
+                one = asked._replace(decision_id=decision_id)
+                filled.append(self._filled(one, slot, baseline, filled))
                 if filled[-1].shows:
                     rows.append(filled[-1].row(list_id, version))
                     self._shown.expect(rows[-1])
@@ -116,7 +137,6 @@ class ListDecider:
                 }
             ),
             baseline=baseline or asked.baseline,
-            decision_id=self._decider.new_id(asked.now_us),
         )
         choice = self._decider.choose(asked)
         if choice.reason is None:

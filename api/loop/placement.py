@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from api.loop.facts import FactReader
@@ -19,6 +20,7 @@ from policy.catalog.limit import Tracked
 from policy.catalog.price import PriceGuards
 from policy.catalog.rulebook import Rulebook
 from policy.encoder import ContextEncoder, ContextField, PairEncoder, StaticFeatures
+from policy.hashing import hashed_names
 from policy.mixture import Mixture
 from policy.reward.spec import RewardSpec
 from segments.cluster.segmentation import N_SLOTS
@@ -159,6 +161,17 @@ class Placement:
         """
         return Choices.of(actions, self.pairs, self.rulebook.screen(actions))
 
+    def with_default(self, action: Action) -> "Placement":
+        """The same for one request whose default and baseline is an action that it brought along.
+
+        Raises:
+            CatalogError: As `among`.
+        """
+        changed = copy(self)
+        changed.default = Choices.of([action], self.pairs)
+        changed.baseline = self.among([action])
+        return changed
+
     @property
     def window_us(self) -> int:
         """Length of the attribution window."""
@@ -220,9 +233,12 @@ def build_placement(
         ContextField(name, None if values == "number" else tuple(values))
         for name, values in settings.context.items()
     )
+    n_hashed = settings.hashed_features
+    hashed = hashed_names(n_hashed)
+    fields += tuple(ContextField(name) for name in hashed)
     contexts = ContextEncoder(Pipeline.feature_names, fields, N_SLOTS)
     feature_names = tuple(sorted({name for action in chosen for name, _ in action.features}))
-    pairs = PairEncoder(feature_names, settings.crosses, contexts.names)
+    pairs = PairEncoder((*feature_names, *hashed), settings.crosses, contexts.names, n_hashed)
     rulebook = rulebook_of(settings, configured, tracked)
     baseline = [actions[settings.baseline or settings.default]]
     policy = _policy(settings, len(contexts.names), len(pairs.names))

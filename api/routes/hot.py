@@ -4,7 +4,7 @@ Each is declared once here; `api.hot` serves it, and `documented` makes FastAPI 
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from api.hot import HotPath, HotRoute
 from api.loop.engine import Engine
 from api.loop.intake import report
+from api.loop.reward_batch import reward_batch
 from api.problems import MEDIA_TYPE, Problem, ProblemBody
 from api.schemas.decision import DecisionRequest, DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage
@@ -22,11 +23,18 @@ from api.schemas.reward import (
     ActivationRequest,
     ActivationResponse,
     DecisionReward,
+    RewardBatch,
+    RewardBatchResponse,
     RewardRequest,
     RewardResponse,
 )
 
 MESSAGE_TYPES = ("track", "identify", "page", "screen", "group", "alias")
+
+_PARAMETERS = {
+    "decision_id": "From the decision's answer.",
+    "event_id": "From the answer to the rank, or as it was named there.",
+}
 
 SCHEMAS = "#/components/schemas/"
 
@@ -53,6 +61,7 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     decide, fill = engine.decider.decide, engine.lists.decide
     parse_decision = DecisionRequest.__pydantic_validator__.validate_json
     parse_reward = RewardRequest.__pydantic_validator__.validate_json
+    parse_reward_batch = RewardBatch.__pydantic_validator__.validate_json
     parse_decision_reward = DecisionReward.__pydantic_validator__.validate_json
     parse_activation = ActivationRequest.__pydantic_validator__.validate_json
     parse_batch = TrackingBatch.__pydantic_validator__.validate_json
@@ -66,6 +75,11 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
         answer = await engine.rewarder.reward(request.decision_id, request)
         engine.notify_rewards()
         return to_json(answer)
+
+    async def rewards_batch(body: bytes, _: Mapping[str, str]) -> bytes:
+        results = await reward_batch(engine.rewarder, parse_reward_batch(body).rewards)
+        engine.notify_rewards()
+        return RewardBatchResponse(results=results).model_dump_json().encode()
 
     async def decision_reward(body: bytes, parameters: Mapping[str, str]) -> bytes:
         request = parse_decision_reward(body)
@@ -94,6 +108,7 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     routes = [
         HotRoute("/v1/decisions", "decide", decisions),
         HotRoute("/v1/rewards", "reward", rewards),
+        HotRoute("/v1/rewards/batch", "reward", rewards_batch),
         HotRoute("/v1/decisions/{decision_id}/reward", "reward", decision_reward),
         HotRoute("/v1/decisions/{decision_id}/activate", "reward", activate),
         HotRoute("/v1/batch", "ingest", batch),
@@ -102,6 +117,9 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     return {route.path: route for route in routes}
 
 
+Bodies = Mapping[str, tuple[type[BaseModel] | None, Any, str]]
+"""Body, answer and summary of each path."""
+
 BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
     "/v1/decisions": (
         DecisionRequest,
@@ -109,6 +127,7 @@ BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
         "Ask for the next best action, or for a list of them",
     ),
     "/v1/rewards": (RewardRequest, RewardResponse, "Report a reward"),
+    "/v1/rewards/batch": (RewardBatch, RewardBatchResponse, "Report several rewards"),
     "/v1/decisions/{decision_id}/reward": (
         DecisionReward,
         RewardResponse,
@@ -127,27 +146,36 @@ BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
 }
 
 
-def documented(hot: HotPath, routes: Mapping[str, HotRoute]) -> APIRouter:
+def documented(
+    hot: HotPath,
+    routes: Mapping[str, HotRoute],
+    bodies: Bodies = BODIES,
+    problems: dict[int | str, dict[str, Any]] = PROBLEMS,
+    tag: str | None = None,
+) -> APIRouter:
     """The same routes for FastAPI: described in the OpenAPI document, answered by the same code."""
     router = APIRouter()
-    for path, (request, response, summary) in BODIES.items():
+    for path, (request, response, summary) in bodies.items():
+        about = "storefront" if "decision" in path or "reward" in path else "tracking"
         router.add_api_route(
             path,
             _endpoint(hot, routes[path]),
             methods=["POST"],
+            status_code=routes[path].status,
             summary=summary,
             operation_id=re.sub(r"\W+", "_", f"post{path}").strip("_"),
             response_model=response,
-            responses=PROBLEMS,
+            responses=problems,
             openapi_extra=_described(path, request),
-            tags=["storefront" if "decision" in path or "reward" in path else "tracking"],
+            tags=[tag or about],
         )
     return router
 
 
-def schemas() -> dict[str, Any]:
+def schemas(further: Iterable[type[BaseModel]] = ()) -> dict[str, Any]:
     """Schemas of what is read outside of FastAPI, for the OpenAPI document's components."""
-    models = {request for request, _, _ in BODIES.values()} | {ProblemBody}
+    models: set[type[BaseModel]] = {request for request, _, _ in BODIES.values()}
+    models |= {ProblemBody, *further}
     _, schema = models_json_schema(
         [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
         ref_template=SCHEMAS + "{model}",
@@ -167,22 +195,24 @@ def _endpoint(hot: HotPath, route: HotRoute) -> Callable[[Request], Awaitable[Re
     return endpoint
 
 
-def _described(path: str, body: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": f"{SCHEMAS}{body.__name__}"}
-    required = body is not ActivationRequest  # `curl -X POST` says all that there is to say
-    content = {"application/json": {"schema": schema}}
-    described: dict[str, Any] = {"requestBody": {"required": required, "content": content}}
-    if "{decision_id}" in path:
-        described["parameters"] = [
-            {
-                "name": "decision_id",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string"},
-                "description": "From the decision's answer.",
-            }
-        ]
-    return described
+def _described(path: str, body: type[BaseModel] | None) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    if body is not None:
+        schema = {"$ref": f"{SCHEMAS}{body.__name__}"}
+        required = body is not ActivationRequest  # `curl -X POST` says all that there is to say
+        content = {"application/json": {"schema": schema}}
+        described["requestBody"] = {"required": required, "content": content}
+    parameters = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": _PARAMETERS[name],
+        }
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+    return described | ({"parameters": parameters} if parameters else {})
 
 
 def _json(body: bytes) -> object:

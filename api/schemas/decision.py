@@ -20,7 +20,8 @@ from policy.slots.base import MOST_SLOTS
 MAX_CANDIDATES = 10_000
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """The text, unless it holds a NUL, which no log can show."""
     if "\x00" in value:
         raise ValueError("must not contain the character NUL")
     return value
@@ -32,7 +33,7 @@ def _countable(value: datetime) -> datetime:
     return value
 
 
-Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(printable)]
 Moment = Annotated[AwareDatetime, AfterValidator(_countable)]
 # Checked by the placement's encoder, which knows the field and says what it may hold.
 FeatureValue = Annotated[

@@ -1,12 +1,14 @@
 """The reward's wire format: what became of a decision?"""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat
 
 from api.schemas.decision import Id, Wire
 from api.storage.account import RESERVED
 from policy.reward.spec import LARGEST_REWARD
+
+MOST_REWARDS = 1_000
 
 
 def _not_reserved(value: str) -> str:
@@ -45,6 +47,28 @@ class RewardResponse(Wire):
     )
     reward_id: str
     decision_id: str
+
+
+class RewardBatch(Wire):
+    """Several rewards at once."""
+
+    rewards: list[Any] = Field(
+        max_length=MOST_REWARDS, description="Each as the body of `POST /v1/rewards`."
+    )
+
+
+class RewardResult(Wire):
+    """What became of one reward of several."""
+
+    status: Literal["counted", "held", "duplicate", "refused"]
+    field: str | None = Field(None, description="What is wrong with one that is refused.")
+    rule: str | None = Field(None, description="What it has to be.")
+
+
+class RewardBatchResponse(Wire):
+    """What became of each, in their order."""
+
+    results: list[RewardResult]
 
 
 class ActivationRequest(Wire):

@@ -26,6 +26,10 @@ class StoreUnavailableError(StoreError):
     """A write did not become durable: disk full, locked, closed. Nothing of it was kept."""
 
 
+class RepeatedDecisionError(StoreError):
+    """A decision has an id that is in the log already. Nothing of it was kept."""
+
+
 class EventRow(NamedTuple):
     """One row of `events`, as it is appended; `body` is the event as JSON.
 
@@ -223,7 +227,14 @@ class Store(ABC):
 
     @abstractmethod
     def append_decisions(self, rows: Sequence[DecisionRow]) -> Future[list[int]]:
-        """Append the decisions of one list, all or none; their places in the log."""
+        """Append the decisions of one list, all or none; their places in the log.
+
+        It fails with a `RepeatedDecisionError` where one of the ids is there already.
+        """
+
+    @abstractmethod
+    def decisions_of_list(self, list_id: str) -> Future[list[DecisionRow]]:
+        """The decisions of one list, in the order of the log."""
 
     @abstractmethod
     def append_events(

@@ -170,6 +170,12 @@ def decisions_know_the_density_of_a_price(db: Database) -> None:
     db.execute("ALTER TABLE decisions ADD COLUMN density REAL")
 
 
+@migrations()
+def decisions_are_found_by_their_list(db: Database) -> None:
+    """A client that names a list is told of its decisions."""
+    db.execute("CREATE INDEX decisions_of_list ON decisions (list_id) WHERE list_id IS NOT NULL")
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

@@ -27,6 +27,7 @@ from api.storage.base import (
     Effect,
     EventRow,
     LearningRow,
+    RepeatedDecisionError,
     RewardOutcome,
     RewardRow,
     Specs,
@@ -54,7 +55,9 @@ def _insert(table: str, row: type[tuple[object, ...]]) -> str:
 
 
 INSERT_DECISION = _insert("decisions", DecisionRow)
-SELECT_DECISION = f"SELECT {', '.join(DecisionRow._fields)} FROM decisions WHERE decision_id = ?"  # noqa: S608  # as above
+COLUMNS = ", ".join(DecisionRow._fields)
+SELECT_DECISION = f"SELECT {COLUMNS} FROM decisions WHERE decision_id = ?"  # noqa: S608  # names of our own
+SELECT_LIST = f"SELECT {COLUMNS} FROM decisions WHERE list_id = ? ORDER BY seq"  # noqa: S608  # as above
 INSERT_EVENT = _insert("events", EventRow) + " ON CONFLICT (message_id) DO NOTHING"
 INSERT_DEAD_LETTER = _insert("dead_letters", DeadLetterRow)
 
@@ -104,9 +107,20 @@ class SQLiteStore(Store):
 
     def append_decisions(self, rows: Sequence[DecisionRow]) -> Future[list[int]]:
         """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> list[int]:
+            try:
+                return [connection.execute(INSERT_DECISION, row).lastrowid or 0 for row in rows]
+            except sqlite3.IntegrityError:
+                raise RepeatedDecisionError("a decision of this id is in the log") from None
+
+        return self.writer.call(work)
+
+    def decisions_of_list(self, list_id: str) -> Future[list[DecisionRow]]:
+        """See `Store`."""
         return self.writer.call(
             lambda connection: [
-                connection.execute(INSERT_DECISION, row).lastrowid or 0 for row in rows
+                DecisionRow(*row) for row in connection.execute(SELECT_LIST, (list_id,))
             ]
         )
 

@@ -129,7 +129,10 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(tmp_path: Path) ->
 def test_refusals_inside_become_the_same_problem(error: Exception, status: int) -> None:
     problem = to_problem(error)
     answer = httpx.Response(
-        problem.status, headers={"content-type": "application/problem+json"}, content=problem.body()
+        problem.status,
+        headers={"content-type": "application/problem+json"},
+        content=problem.body(),
+        request=httpx.Request("GET", "http://shop/"),
     )
     assert problem_of(answer, status)["errors"][0]["rule"] == "rule"
 

@@ -18,6 +18,7 @@ OPEN = {("get", "/healthz"), ("get", "/readyz")}
 NEEDED: dict[tuple[str, str], Scope] = {
     ("post", "/v1/decisions"): "decide",
     ("post", "/v1/rewards"): "reward",
+    ("post", "/v1/rewards/batch"): "reward",
     ("post", "/v1/decisions/{decision_id}/reward"): "reward",
     ("post", "/v1/decisions/{decision_id}/activate"): "reward",
     ("post", "/v1/batch"): "ingest",
@@ -33,6 +34,16 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("get", "/v1/placements/{name}/actions"): "read",
     ("get", "/v1/decisions/{decision_id}/explanation"): "read",
     ("get", "/metrics"): "read",
+    ("post", "/personalizer/v1.0/rank"): "decide",
+    ("post", "/personalizer/v1.0/events/{event_id}/reward"): "reward",
+    ("post", "/personalizer/v1.0/events/{event_id}/activate"): "reward",
+    ("post", "/personalizer/v1.1-preview.3/multislot/rank"): "decide",
+    ("post", "/personalizer/v1.1-preview.3/multislot/events/{event_id}/reward"): "reward",
+    ("post", "/personalizer/v1.1-preview.3/multislot/events/{event_id}/activate"): "reward",
+    ("get", "/personalizer/v1.0/configurations/service"): "read",
+    ("put", "/personalizer/v1.0/configurations/service"): "admin",
+    ("get", "/personalizer/v1.0/configurations/policy"): "read",
+    ("put", "/personalizer/v1.0/configurations/policy"): "admin",
     ("post", "/v1/segments/refit"): "admin",
 }
 
@@ -147,6 +158,15 @@ def test_keys_rotate_by_being_configured_side_by_side() -> None:
     authenticator = Authenticator([KeySettings(**key) for key in keys])
     for name, key in (("old", b"KEY1"), ("new", b"KEY2")):
         assert authenticator.check([(b"authorization", b"Bearer " + key)], "decide") == name
+
+
+def test_azures_header_carries_a_key_where_no_other_does() -> None:
+    authenticator = Authenticator([KeySettings(**configured("shop", "KEY", "decide"))])
+    azure = (b"ocp-apim-subscription-key", b"KEY")
+    assert authenticator.check([azure], "decide") == "shop"
+    for headers in ([(azure[0], b"\xff")], [azure, (b"authorization", b"Bearer wrong")]):
+        with pytest.raises(Problem, match="401"):
+            authenticator.check(headers, "decide")
 
 
 def test_the_hash_is_not_the_key() -> None:

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.routes import personalizer
 from api.routes.hot import BODIES
 from tests.api.service import problem_of
 
-PATHS = [path.format(decision_id="0" * 32) for path in BODIES]
+PATHS = [
+    path.format(decision_id="0" * 32, event_id="e")
+    for path, (body, _, _) in {**BODIES, **personalizer.BODIES}.items()
+    if body is not None
+]
 LIMIT_BYTES = 2048 * 1024
 STRANGE = [
     "\u202egnp.exe\u202c",

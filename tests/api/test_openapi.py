@@ -9,15 +9,21 @@ import pytest
 from pydantic import BaseModel
 
 from api.problems import ProblemBody
+from api.routes import personalizer
 from api.routes.hot import BODIES
 from api.schemas.decision import DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse
 from api.schemas.insight import ActionsResponse, ExplanationResponse
 from api.schemas.readings import HealthResponse, PoliciesResponse, SegmentsResponse, VisitorResponse
-from api.schemas.reward import RewardResponse
+from api.schemas.reward import RewardBatchResponse, RewardResponse
 
 ROUTES = {
-    *(("post", path) for path in BODIES),
+    *(("post", path) for path in (*BODIES, *personalizer.BODIES)),
+    *(
+        (method, f"/personalizer/v1.0/configurations/{name}")
+        for method in ("get", "put")
+        for name in ("service", "policy")
+    ),
     ("post", "/v1/segments/refit"),
     ("get", "/v1/visitors/{visitor}"),
     ("get", "/v1/segments"),
@@ -82,7 +88,10 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_every_post_of_the_hot_path_describes_its_body(document: dict[str, Any]) -> None:
-    for path, (body, _, _) in BODIES.items():
+    for path, (body, _, _) in {**BODIES, **personalizer.BODIES}.items():
+        if body is None:
+            assert "requestBody" not in document["paths"][path]["post"]
+            continue
         content = document["paths"][path]["post"]["requestBody"]["content"]
         schema = content["application/json"]["schema"]
         assert schema == {"$ref": f"#/components/schemas/{body.__name__}"}
@@ -123,6 +132,7 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     yield service.post("/v1/rewards", json=reward), RewardResponse
     path = f"/v1/decisions/{decision_id}/reward"
     yield service.post(path, json={"value": 0.5, "reward_id": decision_id}), RewardResponse
+    yield service.post("/v1/rewards/batch", json={"rewards": [reward, {}]}), RewardBatchResponse
     yield service.get("/v1/visitors/openapi"), VisitorResponse
     yield service.get("/v1/segments"), SegmentsResponse
     yield service.get("/v1/policies"), PoliciesResponse

@@ -13,6 +13,7 @@ from api.storage.base import (
     DeadLetterRow,
     DecisionRow,
     EventRow,
+    RepeatedDecisionError,
     RewardRow,
     Store,
     StoreUnavailableError,
@@ -410,3 +411,31 @@ def test_a_decision_is_read_as_it_was_appended(opened: Callable[[], SQLiteStore]
 
     row, found, missing = run(opened(), work)
     assert (found, missing) == (row, None)
+
+
+def test_a_list_is_found_by_its_id(opened: Callable[[], SQLiteStore]) -> None:
+    rows = [decision(number, list_id="l1", slot=str(number)) for number in (1, 2)]
+
+    async def work(store: Store) -> None:
+        await store.append_decisions([decision(3, list_id="l2", slot="a")])
+        await store.append_decisions(rows)
+        assert await store.decisions_of_list("l1") == rows
+        assert await store.decisions_of_list("l3") == []
+
+    run(opened(), work)
+
+
+def test_a_list_with_an_id_that_is_there_is_refused_as_a_whole(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    async def work(store: Store) -> None:
+        other = store.append_decision(decision(1))
+        repeated = [decision(2, list_id="l1", slot="a"), decision(1, list_id="l1", slot="b")]
+        refused = store.append_decisions(repeated)
+        later = store.append_decision(decision(3))
+        with pytest.raises(RepeatedDecisionError):
+            await refused
+        assert (await other, await later) == (1, 2)
+        assert await store.decisions_of_list("l1") == []
+
+    run(opened(), work)

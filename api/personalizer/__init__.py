@@ -1,0 +1,1 @@
+"""Azure Personalizer's REST interface, for the clients that outlived its service."""
