@@ -14,7 +14,7 @@ from api.auth import Authenticator
 from api.hot import HotPath, to_problem
 from api.loop.engine import Engine
 from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
-from api.routes import health, readings
+from api.routes import health, privacy, readings
 from api.routes.hot import documented, hot_routes, schemas
 from api.settings import Settings
 
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> ASGIApp:
     max_body_bytes = settings.service.max_body_kb * 1024
     hot = HotPath(app, routes, app.state.authenticator, engine.metrics, max_body_bytes)
     app.include_router(documented(hot, routes))
+    app.include_router(privacy.router)
     app.include_router(readings.router)
     app.include_router(health.router)
     return hot

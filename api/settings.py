@@ -63,7 +63,7 @@ def _values(value: object) -> object:
 
 KeyHash = Annotated[str, AfterValidator(_is_hash)]
 ContextValues = Annotated[Literal["number"] | tuple[str, ...], PlainValidator(_values)]
-Scope = Literal["decide", "ingest", "reward", "read", "admin"]
+Scope = Literal["decide", "ingest", "reward", "read", "privacy", "admin"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 

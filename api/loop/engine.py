@@ -9,6 +9,7 @@ import structlog
 
 from api.loop.clock import make_clock
 from api.loop.decide import Decider
+from api.loop.erase import Eraser, Memory
 from api.loop.intake import Intake
 from api.loop.learn import Learner
 from api.loop.lists import ListDecider
@@ -19,6 +20,7 @@ from api.loop.reward import Rewarder
 from api.loop.rules import tracked_of
 from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
+from api.loop.suppression import Suppression
 from api.settings import Settings
 from api.storage.base import StoreError
 from api.storage.sqlite import SQLiteStore
@@ -55,12 +57,24 @@ class Engine:
         self.observer = Observer(
             self.pipeline, self.store, self.clock, rewards, bounds, self.notify_rewards
         )
-        self.intake = Intake(self.observer, self.store, self.clock, self.metrics)
+        self.suppression = Suppression()
+        self.intake = Intake(self.observer, self.store, self.clock, self.metrics, self.suppression)
         self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store)
         self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock)
         self.lists = ListDecider(self.decider, self.shown)
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
+        self.saving = asyncio.Lock()
+        memory = Memory(
+            settings,
+            self.placements,
+            self.pipeline,
+            self.shown,
+            self.suppression,
+            self.saving,
+            self._running_learner,
+        )
+        self.eraser = Eraser(memory, self.store, self.clock)
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
         self.ready = False
         self._rewards = rewards
@@ -70,6 +84,7 @@ class Engine:
         """Come to the state that the log says, then follow it."""
         for placement in self.placements.values():
             placement.layout = self.store.layout(placement.names)
+        self.suppression.load(*self.store.subjects.suppressions())
         layouts = self.store.layouts()
         self.snapshots.restore_models()
         self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
@@ -111,8 +126,14 @@ class Engine:
 
     async def save(self) -> None:
         """Save what is folded from the log, so that the next start is short."""
-        await self.snapshots.save()
-        await self.shown.save()
+        async with self.saving:
+            await self.snapshots.save()
+            await self.shown.save()
+
+    def _running_learner(self) -> Learner:
+        if self.learner is None:
+            raise StoreError("the engine is not started")
+        return self.learner
 
     @property
     def read_through(self) -> int:

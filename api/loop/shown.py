@@ -7,7 +7,7 @@ makes them last is the decision's own. `policy.catalog.exposure` says what is ke
 import asyncio
 import json
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from api.storage.base import EXPOSURES, DecisionRow, Store
@@ -89,6 +89,11 @@ class ShownLog:
 
         future.add_done_callback(settle)
         await asyncio.shield(future)  # as above
+
+    def erase(self, ids: Iterable[str]) -> None:
+        """Drop what was logged under some ids; the log has it no more."""
+        for visitor in ids:
+            self.exposures.forget(visitor)
 
     def restore(self) -> int:
         """Load what was saved and fold the rest of the log; returns the number of rows folded.

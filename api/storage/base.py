@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from api.storage.subject import Subjects
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion
 from policy.reward.spec import RewardSpec
@@ -202,6 +203,11 @@ class Store(ABC):
     Methods that return a future may be called from the event loop only, after `start`; the
     future is done when the write is durable. The others are for start-up and shut-down.
     """
+
+    @property
+    @abstractmethod
+    def subjects(self) -> Subjects:
+        """The people in it."""
 
     @abstractmethod
     def start(self, loop: AbstractEventLoop) -> None:

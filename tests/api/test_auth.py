@@ -31,6 +31,8 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("get", "/v1/segments"): "read",
     ("get", "/v1/policies"): "read",
     ("get", "/metrics"): "read",
+    ("get", "/v1/visitors/{visitor}/export"): "privacy",
+    ("delete", "/v1/visitors/{visitor}"): "privacy",
     ("post", "/v1/segments/refit"): "admin",
 }
 

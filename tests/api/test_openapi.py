@@ -19,6 +19,8 @@ ROUTES = {
     *(("post", path) for path in BODIES),
     ("post", "/v1/segments/refit"),
     ("get", "/v1/visitors/{visitor}"),
+    ("get", "/v1/visitors/{visitor}/export"),
+    ("delete", "/v1/visitors/{visitor}"),
     ("get", "/v1/segments"),
     ("get", "/v1/policies"),
     ("get", "/healthz"),
