@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as UnreadableError
 
+from api.retention_settings import RetentionSettings
 from api.reward_settings import RewardEventSettings, RewardSettings
 from api.rule_settings import (
     CapSettings,
@@ -94,6 +95,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "service": ServiceSettings,
         "events": EventSettings,
         "segments": SegmentSettings,
+        "retention": RetentionSettings,
         "keys": KeySettings,
         "consent": ConsentSettings,
         "limits": LimitSettings,

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.retention_settings import RetentionSettings, retention_faults
 from api.reward_settings import RewardSettings
 from api.rule_checks import rule_faults
 from api.rule_settings import (
@@ -249,6 +250,7 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     events: EventSettings = EventSettings()
     segments: SegmentSettings = SegmentSettings()
+    retention: RetentionSettings = RetentionSettings()
     consent: ConsentSettings = ConsentSettings()
     limits: tuple[LimitSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
@@ -275,7 +277,7 @@ class Settings(BaseSettings):
             *self._unearnable(),
             *self._open_to_all(),
         ]
-        faults += [] if faults else rule_faults(self)
+        faults += [] if faults else [*rule_faults(self), *retention_faults(self)]
         if faults:
             raise ValueError("\n".join(faults))
         return self

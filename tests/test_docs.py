@@ -24,6 +24,7 @@ from api.app import create_app
 from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
+from api.retention_settings import RetentionSettings
 from api.reward_settings import RewardEventSettings
 from api.rule_settings import ConsentSettings, HoldoutSettings, LimitSettings, PriceSettings
 from api.settings import (
@@ -52,6 +53,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[service]": ServiceSettings,
     "[events]": EventSettings,
     "[segments]": SegmentSettings,
+    "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
     "[[keys]]": KeySettings,
@@ -142,6 +144,11 @@ def test_the_example_of_rewards_is_one_and_its_terms_are_documented() -> None:
     assert set(placement.reward.counted) == {"Order Completed", "Product Added", "Unsubscribed"}
     for name in (*EXPRESSION_NAMES, *AGGREGATIONS):
         assert f"`{name}`" in page("docs/rewards.md")
+
+
+def test_the_example_of_retention_is_one() -> None:
+    (example,) = examples("docs/privacy.md", "toml")
+    assert parse_settings(tomllib.loads(example)).retention.events_days == 400
 
 
 def test_every_reason_and_every_field_of_actions_is_documented() -> None:

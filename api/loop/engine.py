@@ -25,6 +25,8 @@ from api.settings import Settings
 from api.storage.base import StoreError
 from api.storage.sqlite import SQLiteStore
 from api.worker.refit import Refitter
+from api.worker.retention import EVERY_SECONDS as RETENTION_SECONDS
+from api.worker.retention import Retention
 from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -75,6 +77,15 @@ class Engine:
             self._running_learner,
         )
         self.eraser = Eraser(memory, self.store, self.clock)
+        self.retention = Retention(
+            settings.retention,
+            self.store,
+            self.clock,
+            self.save,
+            self.placements,
+            self.pipeline,
+            self.shown,
+        )
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
         self.ready = False
         self._rewards = rewards
@@ -106,6 +117,7 @@ class Engine:
             self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
             self._every(self.settings.service.snapshot_seconds, self.save),
             self._task(self.refitter.run()),
+            self._every(RETENTION_SECONDS, self.retention.run_once),
         ]
         self.ready = True
 
@@ -151,7 +163,7 @@ class Engine:
             looked_at = await self.store.close_windows(now_us, self._rewards, CLOSE_AT_ONCE)
         self.notify_rewards()  # also for a reward whose sender went away before it was answered
 
-    def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> Task[None]:
+    def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> Task[None]:
         async def repeat() -> None:
             while True:
                 await asyncio.sleep(seconds)

@@ -42,6 +42,11 @@ class ShownLog:
             return NOTHING
         return self.exposures.of(self._pipeline.ids_of(visitor))
 
+    @property
+    def read_through(self) -> int | None:
+        """Place in the log up to which exposures are folded; None where nothing is kept."""
+        return None if self._idle else self.exposures.seq
+
     async def append(self, row: DecisionRow) -> None:
         """Append a decision to the log and count what it shows.
 
@@ -49,7 +54,8 @@ class ShownLog:
             StoreUnavailableError: It is not durable, and does not count.
         """
         if not self._counts(exposure := _exposure(row)):
-            await self._store.append_decision(row)
+            seq = await self._store.append_decision(row)
+            self.exposures.seq = max(self.exposures.seq, seq)  # read, and nothing to keep of it
             return
         self.exposures.begin(row.visitor, exposure)
         settle = partial(self._settle, row.visitor, exposure)

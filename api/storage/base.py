@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from api.storage.retention import Covered, Expired
 from api.storage.subject import Subjects
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion
@@ -270,6 +271,12 @@ class Store(ABC):
         Returns:
             How many decisions were looked at; a full `limit` means that there may be more.
         """
+
+    @abstractmethod
+    def expire(
+        self, table: str, before_us: int, covered: Covered, after: tuple[int, int], limit: int
+    ) -> Future[Expired]:
+        """Let the next old rows of a table go; see `api.storage.retention`."""
 
     @abstractmethod
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:

@@ -184,6 +184,12 @@ def places_in_the_log_are_never_given_again(db: Database) -> None:
 
 
 @migrations()
+def rewards_are_found_by_their_event(db: Database) -> None:
+    """Whether an event may go: not while a reward is about it."""
+    db.execute("CREATE INDEX rewards_of_event ON rewards (event_seq) WHERE event_seq IS NOT NULL")
+
+
+@migrations()
 def erasures_and_what_they_suppress(db: Database) -> None:
     """Receipts, which name nobody, and keyed hashes of the ids that were erased."""
     db.execute(

@@ -36,6 +36,7 @@ from api.storage.base import (
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
 from api.storage.migrations import migrate
+from api.storage.retention import Covered, Expired, expire
 from api.storage.subjects import SQLiteSubjects
 from api.storage.windows import default_rewards
 from api.storage.writer import GroupCommitWriter
@@ -162,6 +163,14 @@ class SQLiteStore(Store):
         """See `Store`."""
         return self.writer.call(
             lambda connection: default_rewards(connection, now_us, specs, limit)
+        )
+
+    def expire(
+        self, table: str, before_us: int, covered: Covered, after: tuple[int, int], limit: int
+    ) -> Future[Expired]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: expire(connection, table, before_us, covered, after, limit)
         )
 
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:
