@@ -16,7 +16,7 @@ from api.loop.engine import Engine
 from api.personalizer.paths import PREFIX as PERSONALIZER
 from api.personalizer.problems import personalizer_body
 from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
-from api.routes import health, insight, personalizer, readings
+from api.routes import health, insight, personalizer, privacy, readings
 from api.routes.hot import documented, hot_routes, schemas
 from api.settings import Settings
 
@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(documented(hot, routes))
     app.include_router(personalizer.documented(hot, theirs))
     app.include_router(personalizer.router)
+    app.include_router(privacy.router)
     app.include_router(readings.router)
     app.include_router(insight.router)
     app.include_router(health.router)

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as UnreadableError
 
 from api.personalizer.settings import PersonalizerSettings
+from api.retention_settings import RetentionSettings
 from api.reward_settings import RewardEventSettings, RewardSettings
 from api.rule_settings import (
     CapSettings,
@@ -96,6 +97,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "service": ServiceSettings,
         "events": EventSettings,
         "segments": SegmentSettings,
+        "retention": RetentionSettings,
         "keys": KeySettings,
         "consent": ConsentSettings,
         "limits": LimitSettings,

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.personalizer.settings import PersonalizerSettings, personalizer_faults
+from api.retention_settings import RetentionSettings, retention_faults
 from api.reward_settings import RewardSettings
 from api.rule_checks import rule_faults
 from api.rule_settings import (
@@ -66,7 +67,7 @@ def _values(value: object) -> object:
 
 KeyHash = Annotated[str, AfterValidator(_is_hash)]
 ContextValues = Annotated[Literal["number"] | tuple[str, ...], PlainValidator(_values)]
-Scope = Literal["decide", "ingest", "reward", "read", "admin"]
+Scope = Literal["decide", "ingest", "reward", "read", "privacy", "admin"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -256,6 +257,7 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     events: EventSettings = EventSettings()
     segments: SegmentSettings = SegmentSettings()
+    retention: RetentionSettings = RetentionSettings()
     consent: ConsentSettings = ConsentSettings()
     limits: tuple[LimitSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
@@ -284,7 +286,7 @@ class Settings(BaseSettings):
             *self._open_to_all(),
             *personalizer_faults(self),
         ]
-        faults += [] if faults else rule_faults(self)
+        faults += [] if faults else [*rule_faults(self), *retention_faults(self)]
         if faults:
             raise ValueError("\n".join(faults))
         return self

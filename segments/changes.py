@@ -64,6 +64,12 @@ class ChangeLog:
         """The alias now stands for the visitor, by the event `seq`."""
         self._aliases[alias] = visitor, seq
 
+    def forget(self, visitor: str) -> None:
+        """Nothing of this id is to be saved any more."""
+        self._changed.pop(visitor, None)
+        self._removed.pop(visitor, None)
+        self._aliases.pop(visitor, None)
+
     def take(self, limit: int, saved_form: Callable[[str], tuple[int, bytes]]) -> Changes:
         """At most `limit` changes, which count as saved from now on.
 

@@ -70,6 +70,12 @@ class Identities:
         """
         self.restore(alias, self.resolve(visitor), seq)
 
+    def unlink(self, alias: str) -> None:
+        """Lets an alias stand for itself again; one that has no link stays as it is."""
+        before = self.links.pop(alias, None)
+        if before is not None:
+            self._aliases[before].pop(alias, None)
+
     def restore(self, alias: str, visitor: str, seq: int) -> None:
         """Points an alias at an id as it is, whatever became of that since.
 

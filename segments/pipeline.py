@@ -220,6 +220,24 @@ class Pipeline:
         """Marks changes as unsaved again, because saving them failed."""
         self._changes.put_back(changes)
 
+    def forget(
+        self, profiles: Iterable[str], ids: Iterable[str], links: Iterable[tuple[str, str, int]]
+    ) -> None:
+        """Takes a person out; the crowd's rates, which are sums over all, stay.
+
+        Args:
+            profiles: the ids that stand for the person now.
+            ids: every id that was ever theirs.
+            links: (alias, id, seq) of those of the ids that are somebody else's without them.
+        """
+        for visitor in profiles:
+            self._profiles.pop(visitor, None)
+        for visitor in ids:
+            self._changes.forget(visitor)
+            self._identities.unlink(visitor)
+        for alias, visitor, seq in links:
+            self._identities.restore(alias, visitor, seq)
+
     def load_profile(self, visitor: str, data: bytes) -> None:
         """Takes back a saved profile.
 

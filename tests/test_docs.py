@@ -25,6 +25,7 @@ from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
 from api.personalizer.settings import PersonalizerSettings
+from api.retention_settings import RetentionSettings
 from api.reward_settings import RewardEventSettings
 from api.rule_settings import (
     ConsentSettings,
@@ -61,6 +62,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[service]": ServiceSettings,
     "[events]": EventSettings,
     "[segments]": SegmentSettings,
+    "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
     "[[keys]]": KeySettings,
@@ -162,6 +164,11 @@ def test_the_example_of_a_price_range_draws_prices() -> None:
     assert pricing.prices == range(580, 1501, 10)  # 30 % are left from 571.43 on
     for kind in NO_CHOOSERS:
         assert f"`{kind}`" in page("docs/prices.md")
+
+
+def test_the_example_of_retention_is_one() -> None:
+    (example,) = examples("docs/privacy.md", "toml")
+    assert parse_settings(tomllib.loads(example)).retention.events_days == 400
 
 
 def test_every_reason_and_every_field_of_actions_is_documented() -> None:

@@ -1,8 +1,8 @@
-"""`segue`: serve, check a configuration, make keys, run the demo."""
+"""`segue`: serve, check a configuration, make keys, export and erase, run the demo."""
 
 import json
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -10,14 +10,16 @@ from rich.markup import escape
 
 from api.auth import key_hash, new_key
 from api.cli.demo.command import demo
-from api.configuration import load_settings
+from api.cli.failing import fail, settings_of
+from api.cli.visitors import app as visitors
 from api.loop.placement import build_placements
-from api.settings import Scope, Settings, SettingsError
+from api.settings import Scope, SettingsError
 from policy.errors import PolicyError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
+app.add_typer(visitors, name="visitors")
 app.command()(demo)
 
 console = Console()
@@ -35,22 +37,22 @@ def serve(
     """Run the service."""
     from api.cli.serve import run  # noqa: PLC0415  # the other commands start without the server
 
-    settings = _settings(config)
+    settings = settings_of(config)
     try:
         settings = settings.listening_on(host, port)
     except SettingsError as error:
-        _fail(str(error))
+        fail(str(error))
     run(settings)
 
 
 @app.command()
 def check(config: ConfigOption = Path("segue.toml")) -> None:
     """Explain what is wrong with a configuration, or what it sets up."""
-    settings = _settings(config)
+    settings = settings_of(config)
     try:
         placements = build_placements(settings)
     except PolicyError as error:
-        _fail(f"{config}: {error}")
+        fail(f"{config}: {error}")
     service = settings.service
     typer.echo(
         f"listens on {service.host}:{service.port}, stores in {service.database} "
@@ -76,7 +78,9 @@ def new(
     name: Annotated[str, typer.Argument(help="Who will hold the key.")],
     scopes: Annotated[
         str,
-        typer.Option(help="What it may do, comma-separated: decide, ingest, reward, read, admin."),
+        typer.Option(
+            help="What it may do, comma-separated: decide, ingest, reward, read, privacy, admin."
+        ),
     ] = "decide,reward,ingest",
 ) -> None:
     """Make a key: prints it once, and the block for `segue.toml`."""
@@ -84,9 +88,9 @@ def new(
     known = Scope.__args__  # type: ignore[attr-defined]  # the members of a Literal
     wrong = [scope for scope in wanted if scope not in known]
     if wrong or not wanted:
-        _fail(f"scopes is {scopes!r}: each must be one of {', '.join(known)}")
+        fail(f"scopes is {scopes!r}: each must be one of {', '.join(known)}")
     if not 0 < len(name) <= 200 or not name.isprintable():
-        _fail(f"name is {name!r:.80}: must be 1 to 200 printable characters")
+        fail(f"name is {name!r:.80}: must be 1 to 200 printable characters")
     key = new_key()
     listed = ", ".join(f'"{scope}"' for scope in wanted)
     quoted = json.dumps(name, ensure_ascii=False)  # TOML writes printable text as JSON does
@@ -94,18 +98,6 @@ def new(
     typer.echo(key)
     console.print("\nFor segue.toml:\n")
     typer.echo(f'[[keys]]\nname = {quoted}\nsha256 = "{key_hash(key)}"\nscopes = [{listed}]')
-
-
-def _settings(config: Path) -> Settings:
-    try:
-        return load_settings(config)
-    except SettingsError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(f"[red]{escape(message)}[/]", soft_wrap=True)
-    raise typer.Exit(2)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from api.loop.clock import make_clock
 from api.loop.decide import Decider
+from api.loop.erase import Eraser, Memory
 from api.loop.explain import Explainer
 from api.loop.intake import Intake
 from api.loop.learn import Learner
@@ -21,10 +22,13 @@ from api.loop.reward import Rewarder
 from api.loop.rules import tracked_of
 from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
+from api.loop.suppression import Suppression
 from api.settings import Settings
 from api.storage.base import StoreError
 from api.storage.sqlite import SQLiteStore
 from api.worker.refit import Refitter
+from api.worker.retention import EVERY_SECONDS as RETENTION_SECONDS
+from api.worker.retention import Retention
 from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -57,12 +61,33 @@ class Engine:
         self.observer = Observer(
             self.pipeline, self.store, self.clock, rewards, bounds, self.notify_rewards
         )
-        self.intake = Intake(self.observer, self.store, self.clock, self.metrics)
+        self.suppression = Suppression()
+        self.intake = Intake(self.observer, self.store, self.clock, self.metrics, self.suppression)
         self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store)
         self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock)
         self.lists = ListDecider(self.decider, self.shown)
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
+        self.saving = asyncio.Lock()
+        memory = Memory(
+            settings,
+            self.placements,
+            self.pipeline,
+            self.shown,
+            self.suppression,
+            self.saving,
+            self._running_learner,
+        )
+        self.eraser = Eraser(memory, self.store, self.clock)
+        self.retention = Retention(
+            settings.retention,
+            self.store,
+            self.clock,
+            self.save,
+            self.placements,
+            self.pipeline,
+            self.shown,
+        )
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
         self.explainer = Explainer(self.store, self.placements)
         self.ready = False
@@ -76,6 +101,7 @@ class Engine:
         threadpool_limits(1)
         for placement in self.placements.values():
             placement.layout = self.store.layout(placement.names)
+        self.suppression.load(*self.store.subjects.suppressions())
         layouts = self.explainer.layouts = self.store.layouts()
         self.snapshots.restore_models()
         self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
@@ -97,6 +123,7 @@ class Engine:
             self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
             self._every(self.settings.service.snapshot_seconds, self.save),
             self._task(self.refitter.run()),
+            self._every(RETENTION_SECONDS, self.retention.run_once),
         ]
         self.ready = True
 
@@ -117,8 +144,14 @@ class Engine:
 
     async def save(self) -> None:
         """Save what is folded from the log, so that the next start is short."""
-        await self.snapshots.save()
-        await self.shown.save()
+        async with self.saving:
+            await self.snapshots.save()
+            await self.shown.save()
+
+    def _running_learner(self) -> Learner:
+        if self.learner is None:
+            raise StoreError("the engine is not started")
+        return self.learner
 
     @property
     def read_through(self) -> int:
@@ -136,7 +169,7 @@ class Engine:
             looked_at = await self.store.close_windows(now_us, self._rewards, CLOSE_AT_ONCE)
         self.notify_rewards()  # also for a reward whose sender went away before it was answered
 
-    def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> Task[None]:
+    def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> Task[None]:
         async def repeat() -> None:
             while True:
                 await asyncio.sleep(seconds)

@@ -12,6 +12,7 @@ from api.ingest.segment import MAX_MESSAGE_BYTES, parse_message
 from api.loop.clock import Clock
 from api.loop.metrics import Metrics
 from api.loop.observe import Observer
+from api.loop.suppression import ErasedError, Suppression
 from api.storage.base import Appended, DeadLetterRow, Store
 from segments.event import Event, EventError
 
@@ -27,10 +28,19 @@ class Intake:
         store: Where refused ones are kept.
         clock: When they came in.
         metrics: Counts both.
+        suppression: Refuses what is of before an erasure.
     """
 
-    def __init__(self, observer: Observer, store: Store, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        suppression: Suppression,
+    ) -> None:
         self._observer = observer
+        self._suppression = suppression
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -49,7 +59,8 @@ class Intake:
         try:
             event = self._parse(message, body_bytes, kind=kind)
         except EventError as error:
-            await self._store.append_dead_letters([self._letter(message, error)])
+            if not isinstance(error, ErasedError):
+                await self._store.append_dead_letters([self._letter(message, error)])
             self._metrics.events.labels("rejected").inc()
             raise
         return self._counted(await self._observer.observe([event]))
@@ -89,13 +100,16 @@ class Intake:
             try:
                 events.append(self._parse(message, body_bytes, sent_at=sent_at))
             except EventError as error:
-                letters.append(self._letter(message, error))
+                if not isinstance(error, ErasedError):  # nothing of theirs is kept
+                    letters.append(self._letter(message, error))
                 fault = {"field": error.field, "value": error.value, "rule": error.rule}
                 rejected.append({"index": index, **fault})
+        appended = self._observer.observe(events)  # at once: an erasure may come in between
         if letters:
             await self._store.append_dead_letters(letters)
-            self._metrics.events.labels("rejected").inc(len(letters))
-        return self._counted(await self._observer.observe(events)), rejected
+        if rejected:
+            self._metrics.events.labels("rejected").inc(len(rejected))
+        return self._counted(await appended), rejected
 
     def _parse(self, message: object, body_bytes: int, **how: Any) -> Event:
         if body_bytes > MAX_MESSAGE_BYTES:
@@ -104,6 +118,7 @@ class Intake:
         trusts = self._clock.trusts_requests
         event = parse_message(message, received_at, trusts_clocks=trusts, **how)
         self._observer.check_time(event)
+        self._suppression.check(event)
         return event
 
     def _letter(self, message: object, error: EventError) -> DeadLetterRow:

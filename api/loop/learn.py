@@ -37,6 +37,9 @@ class Learner:
         placements: Whose policies learn.
         layouts: Names of logged vectors' entries, from `Store.layouts`.
         on_learned: Told how many rows were learned, for metrics.
+
+    Attributes:
+        pause: Nothing is learned while somebody else holds it.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Learner:
         self._layouts = layouts
         self._on_learned = on_learned
         self._wake = asyncio.Event()
+        self.pause = asyncio.Lock()
         self.read_through = min((p.learned_through for p in placements.values()), default=0)
 
     def notify(self) -> None:
@@ -73,10 +77,33 @@ class Learner:
     async def drain(self) -> int:
         """Learn all that is in the log now; returns the number of rows."""
         n_rows = 0
-        while rows := await self._store.rewards_after(self.read_through, CHUNK):
-            self.learn(rows)
-            n_rows += len(rows)
+        while n_learned := await self._step():
+            n_rows += n_learned
         return n_rows
+
+    def beside(self, placements: Mapping[str, Placement]) -> "Learner":
+        """One that learns the same log into other policies."""
+        return Learner(self._store, placements, self._layouts)
+
+    async def _step(self) -> int:
+        async with self.pause:
+            rows = await self._store.rewards_after(self.read_through, CHUNK)
+            if rows:
+                self.learn(rows)
+            return len(rows)
+
+    def unlearn(self, placement: Placement, rows: Sequence[LearningRow]) -> None:
+        """Take learned rows out of a placement's policy, as if they had never been there.
+
+        Raises:
+            UnsupportedError: The policy has no statistics that rows could be taken out of.
+            BatchError: A row that cannot have been learned; then nothing changes.
+        """
+        usable = [row for row in rows if _is_lesson(row)]
+        if usable:
+            placement.policy.remove(self._batch(placement, usable))
+        placement.n_rewarded -= sum(bool(row.is_first) for row in rows)
+        placement.reward_sum -= sum(row.value for row in rows)
 
     def learn(self, rows: Iterable[LearningRow]) -> None:
         """Learn rows of the log, in order."""
@@ -87,7 +114,7 @@ class Learner:
                 self._learn(
                     placement, [row for row in group if row.seq > placement.learned_through]
                 )
-        self.read_through = max(self.read_through, *(row.seq for row in rows))
+        self.read_through = max([self.read_through, *(row.seq for row in rows)])
         self._on_learned(len(rows))
 
     def _learn(self, placement: Placement, rows: list[LearningRow]) -> None:
@@ -109,18 +136,18 @@ class Learner:
             log.error("reward_not_learned", placement=placement.name, seq=row.seq, error=str(error))
 
     def _update(self, placement: Placement, rows: list[LearningRow]) -> None:
-        if not rows:
-            return
+        if rows:
+            placement.policy.update(self._batch(placement, rows))
+
+    def _batch(self, placement: Placement, rows: list[LearningRow]) -> Batch:
         seen = [self._translated(placement, row) for row in rows]
-        placement.policy.update(
-            Batch(
-                contexts=np.array([context for context, _ in seen], np.float64),
-                features=np.array([features for _, features in seen], np.float64),
-                action_ids=tuple(row.action_id for row in rows),
-                rewards=np.array([row.value for row in rows]),
-                first=np.array([bool(row.is_first) for row in rows]),
-                before=np.array([row.before for row in rows]),
-            )
+        return Batch(
+            contexts=np.array([context for context, _ in seen], np.float64),
+            features=np.array([features for _, features in seen], np.float64),
+            action_ids=tuple(row.action_id for row in rows),
+            rewards=np.array([row.value for row in rows]),
+            first=np.array([bool(row.is_first) for row in rows]),
+            before=np.array([row.before for row in rows]),
         )
 
     def _translated(self, placement: Placement, row: LearningRow) -> tuple[Vector, Vector]:

@@ -7,7 +7,7 @@ makes them last is the decision's own. `policy.catalog.exposure` says what is ke
 import asyncio
 import json
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from api.storage.base import EXPOSURES, DecisionRow, Store
@@ -42,6 +42,11 @@ class ShownLog:
             return NOTHING
         return self.exposures.of(self._pipeline.ids_of(visitor))
 
+    @property
+    def read_through(self) -> int | None:
+        """Place in the log up to which exposures are folded; None where nothing is kept."""
+        return None if self._idle else self.exposures.seq
+
     async def append(self, row: DecisionRow) -> None:
         """Append a decision to the log and count what it shows.
 
@@ -49,7 +54,8 @@ class ShownLog:
             StoreUnavailableError: It is not durable, and does not count.
         """
         if not self._counts(exposure := _exposure(row)):
-            await self._store.append_decision(row)
+            seq = await self._store.append_decision(row)
+            self.exposures.seq = max(self.exposures.seq, seq)  # read, and nothing to keep of it
             return
         self.exposures.begin(row.visitor, exposure)
         settle = partial(self._settle, row.visitor, exposure)
@@ -89,6 +95,11 @@ class ShownLog:
 
         future.add_done_callback(settle)
         await asyncio.shield(future)  # as above
+
+    def erase(self, ids: Iterable[str]) -> None:
+        """Drop what was logged under some ids; the log has it no more."""
+        for visitor in ids:
+            self.exposures.forget(visitor)
 
     def restore(self) -> int:
         """Load what was saved and fold the rest of the log; returns the number of rows folded.

@@ -156,6 +156,12 @@ class Snapshots:
         await self._store.save_segmentation(segmentation.version, data, self._clock.now_us())
 
 
+def packed(placement: Placement) -> bytes:
+    """A placement's model as it is saved."""
+    manifest, arrays = placement.policy.state()
+    return model_file.dump({**manifest, **_manifest(placement)}, arrays)
+
+
 def _manifest(placement: Placement) -> dict[str, model_file.JSON]:
     return {
         "placement": placement.name,

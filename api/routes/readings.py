@@ -33,10 +33,18 @@ async def visitor(
     engine: Current, visitor: Annotated[str, Path(min_length=1, max_length=200)]
 ) -> VisitorResponse:
     """What is known of a visitor."""
+    found = described(engine, visitor)
+    if found is None:
+        raise NotFoundError("visitor", visitor, "no event of this visitor was ever received")
+    return found
+
+
+def described(engine: Engine, visitor: str) -> VisitorResponse | None:
+    """A visitor's profile; None for a stranger."""
     now = engine.clock.now()
     summary = engine.pipeline.profile_summary(visitor, now)
     if summary is None:
-        raise NotFoundError("visitor", visitor, "no event of this visitor was ever received")
+        return None
     context = engine.pipeline.describe(visitor, now)
     names = engine.pipeline.feature_names
     return VisitorResponse(

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from policy.reward.spec import SHOWN, Earning, RewardSpec
 
 EVENT, EXPLICIT, WINDOW, REFUND, ACTIVATION = "event", "explicit", "window", "refund", "shown"
-ONLY = "only"
+ONLY, ERASED = "only", "erased"
 
-RESERVED = tuple(f"{name}:" for name in (EVENT, WINDOW, ONLY, REFUND, ACTIVATION))
+RESERVED = tuple(f"{name}:" for name in (EVENT, WINDOW, ONLY, REFUND, ACTIVATION, ERASED))
 """How the ids of rewards begin that the service names itself."""
 
 INSERT = """INSERT INTO rewards (reward_id, decision_id, value, is_first, source, received_at_us,

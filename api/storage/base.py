@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from api.storage.retention import Covered, Expired
+from api.storage.subject import Subjects
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion
 from policy.reward.spec import RewardSpec
@@ -209,6 +211,11 @@ class Store(ABC):
     future is done when the write is durable. The others are for start-up and shut-down.
     """
 
+    @property
+    @abstractmethod
+    def subjects(self) -> Subjects:
+        """The people in it."""
+
     @abstractmethod
     def start(self, loop: AbstractEventLoop) -> None:
         """Take writes from this event loop; from now on only what returns a future may be called.
@@ -281,6 +288,12 @@ class Store(ABC):
     @abstractmethod
     def decision(self, decision_id: str) -> Future[DecisionRow | None]:
         """One decision of the log, as it was appended; None where there is none."""
+
+    @abstractmethod
+    def expire(
+        self, table: str, before_us: int, covered: Covered, after: tuple[int, int], limit: int
+    ) -> Future[Expired]:
+        """Let the next old rows of a table go; see `api.storage.retention`."""
 
     @abstractmethod
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:

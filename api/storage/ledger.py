@@ -97,7 +97,10 @@ def _take_back(
         before = account.earnings.get(order_seq or 0)
         if spec is None or order_seq is None or before is None:
             continue
-        left = net(order_at(connection, order_seq), refunds)
+        order = order_at(connection, order_seq)
+        if order is None:
+            continue
+        left = net(order, refunds)
         worth = None if left is None else spec.worth(left, account.match_value)
         if worth == before.worth:
             continue

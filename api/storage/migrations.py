@@ -176,6 +176,50 @@ def decisions_are_found_by_their_list(db: Database) -> None:
     db.execute("CREATE INDEX decisions_of_list ON decisions (list_id) WHERE list_id IS NOT NULL")
 
 
+@migrations()
+def places_in_the_log_are_never_given_again(db: Database) -> None:
+    """Rows may go: by erasure, or when they are old. What says how far it read must stay true."""
+    for table in ("events", "decisions", "rewards", "dead_letters"):
+        ((sql,),) = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchall()
+        indexes = db.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql NOT NULL",
+            (table,),
+        ).fetchall()
+        before, after = "seq INTEGER PRIMARY KEY", "seq INTEGER PRIMARY KEY AUTOINCREMENT"
+        columns = sql[sql.index("(") :].replace(before, after, 1)
+        db.execute(f"CREATE TABLE kept_{table} {columns}")
+        db.execute(f"INSERT INTO kept_{table} SELECT * FROM {table}")  # noqa: S608  # names of our own
+        db.execute(f"DROP TABLE {table}")
+        db.execute(f"ALTER TABLE kept_{table} RENAME TO {table}")
+        for (index,) in indexes:
+            db.execute(index)
+
+
+@migrations()
+def rewards_are_found_by_their_event(db: Database) -> None:
+    """Whether an event may go: not while a reward is about it."""
+    db.execute("CREATE INDEX rewards_of_event ON rewards (event_seq) WHERE event_seq IS NOT NULL")
+
+
+@migrations()
+def erasures_and_what_they_suppress(db: Database) -> None:
+    """Receipts, which name nobody, and keyed hashes of the ids that were erased."""
+    db.execute(
+        """CREATE TABLE erasures (
+            receipt_id TEXT PRIMARY KEY,
+            erased_at_us INTEGER NOT NULL,
+            report TEXT NOT NULL
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE suppressions (
+            id_hash BLOB PRIMARY KEY,
+            erased_at_us INTEGER NOT NULL,
+            receipt_id TEXT NOT NULL
+        ) WITHOUT ROWID"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

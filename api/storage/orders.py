@@ -18,7 +18,7 @@ def refunds_of(connection: sqlite3.Connection, order_id: str) -> list[Refund]:
     return [to_refund(EVENT_JSON.validate_json(body), at_us) for at_us, body in rows]
 
 
-def order_at(connection: sqlite3.Connection, seq: int) -> Conversion:
-    """The order that an event of the log reports."""
-    (body,) = connection.execute("SELECT body FROM events WHERE seq = ?", (seq,)).fetchone()
-    return to_conversion(EVENT_JSON.validate_json(body))
+def order_at(connection: sqlite3.Connection, seq: int) -> Conversion | None:
+    """The order that an event of the log reports; None where the event was erased."""
+    row = connection.execute("SELECT body FROM events WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else to_conversion(EVENT_JSON.validate_json(row[0]))

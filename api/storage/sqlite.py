@@ -35,7 +35,10 @@ from api.storage.base import (
     StoreError,
 )
 from api.storage.ledger import activate, apply, explicit_reward
+from api.storage.lessons import lessons
 from api.storage.migrations import migrate
+from api.storage.retention import Covered, Expired, expire
+from api.storage.subjects import SQLiteSubjects
 from api.storage.windows import default_rewards
 from api.storage.writer import GroupCommitWriter
 from policy.catalog.history import Exposure
@@ -89,6 +92,12 @@ class SQLiteStore(Store):
             self._lock.close()
             raise
         self._writer: GroupCommitWriter | None = None
+        self._subjects = SQLiteSubjects(path, self._connection, lambda: self.writer)
+
+    @property
+    def subjects(self) -> SQLiteSubjects:
+        """See `Store`."""
+        return self._subjects
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the connection to the writer's thread; from now on only futures."""
@@ -180,19 +189,18 @@ class SQLiteStore(Store):
 
         return self.writer.call(work)
 
+    def expire(
+        self, table: str, before_us: int, covered: Covered, after: tuple[int, int], limit: int
+    ) -> Future[Expired]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: expire(connection, table, before_us, covered, after, limit)
+        )
+
     def rewards_after(self, seq: int, limit: int) -> Future[list[LearningRow]]:
         """See `Store`."""
-        # The control group's decisions are no choices of the policy: without a layout, as defaults.
-        sql = """SELECT r.seq, d.placement, iif(d.visitor_group = 'control', NULL, d.layout),
-                        d.action_id, d.chosen, r.value, r.is_first, d.context, d.features,
-                        CASE WHEN r.is_first THEN 0.0 ELSE (
-                            SELECT total(e.value) FROM rewards e
-                            WHERE e.decision_id = r.decision_id AND e.seq < r.seq) END
-                 FROM rewards r JOIN decisions d ON d.decision_id = r.decision_id
-                 WHERE r.seq > ? ORDER BY r.seq LIMIT ?"""
-        return self.writer.call(
-            lambda connection: [LearningRow(*row) for row in connection.execute(sql, (seq, limit))]
-        )
+        where = "r.seq > ? ORDER BY r.seq LIMIT ?"
+        return self.writer.call(lambda connection: lessons(connection, where, (seq, limit)))
 
     def events_after(self, seq: int, limit: int) -> list[tuple[int, str]]:
         """See `Store`."""
@@ -348,6 +356,7 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     connection.execute(
         "PRAGMA foreign_keys = OFF"
     )  # a reward of an unknown decision is refused by name
+    connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
     connection.execute("PRAGMA cache_size = -65536")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     if path.stat().st_size <= CHECKED_BYTES:

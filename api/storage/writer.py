@@ -10,10 +10,11 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from api.storage.base import StoreUnavailableError
@@ -33,6 +34,7 @@ class _Work(Generic[T]):
     statement: str | None = None
     row: tuple[Any, ...] = ()
     function: Callable[[sqlite3.Connection], T] | None = None
+    alone: bool = False
     on_commit: Callable[[T], None] | None = None
     result: T | None = None
     error: Exception | None = None
@@ -90,6 +92,10 @@ class GroupCommitWriter:
         work = _Work(self._loop.create_future(), function=function, on_commit=on_commit)
         return self._submit(work)
 
+    def alone(self, function: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Queue a function that cannot be part of a transaction, such as VACUUM."""
+        return self._submit(_Work(self._loop.create_future(), function=function, alone=True))
+
     async def close(self) -> None:
         """Commit what is queued, then end the thread."""
         if self._closed:
@@ -137,7 +143,11 @@ class GroupCommitWriter:
 
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:
-            self._commit(group)
+            for alone, works in groupby(group, key=attrgetter("alone")):
+                if alone:
+                    self._run_alone(works)
+                else:
+                    self._commit(list(works))
             try:
                 self._loop.call_soon_threadsafe(self._deliver, group)
             except RuntimeError:  # the loop ended before its writes did
@@ -154,6 +164,13 @@ class GroupCommitWriter:
                 connection.execute("ROLLBACK")
             for work in group:
                 work.error = StoreUnavailableError(f"the write did not become durable: {error}")
+
+    def _run_alone(self, works: Iterable[_Work[Any]]) -> None:
+        for work in works:
+            try:
+                work.result = work.function(self._connection) if work.function else None
+            except Exception as error:  # as above
+                work.error = StoreUnavailableError(f"the store could not do it: {error}")
 
     def _apply(self, group: list[_Work[Any]]) -> None:
         start = 0

@@ -119,6 +119,11 @@ class Exposures:
         self._histories[visitor] = bytes(data)
         return True
 
+    def forget(self, visitor: str) -> None:
+        """Drop what was logged under an id; what is on its way into the log counts anew."""
+        self._histories.pop(visitor, None)
+        self._changed.pop(visitor, None)
+
     def take_changes(self, limit: int) -> list[tuple[str, bytes]]:
         """At most so many changed histories to save, which count as saved from now on."""
         taken = list(islice(self._changed, limit))

@@ -44,6 +44,8 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("put", "/personalizer/v1.0/configurations/service"): "admin",
     ("get", "/personalizer/v1.0/configurations/policy"): "read",
     ("put", "/personalizer/v1.0/configurations/policy"): "admin",
+    ("get", "/v1/visitors/{visitor}/export"): "privacy",
+    ("delete", "/v1/visitors/{visitor}"): "privacy",
     ("post", "/v1/segments/refit"): "admin",
 }
 

@@ -26,6 +26,8 @@ ROUTES = {
     ),
     ("post", "/v1/segments/refit"),
     ("get", "/v1/visitors/{visitor}"),
+    ("get", "/v1/visitors/{visitor}/export"),
+    ("delete", "/v1/visitors/{visitor}"),
     ("get", "/v1/segments"),
     ("get", "/v1/policies"),
     ("get", "/v1/placements/{name}/actions"),

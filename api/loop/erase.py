@@ -1,0 +1,176 @@
+"""One person: told what is held of them, or erased from log, memory and models.
+
+An erasure is one transaction: rows go, and each model that learned from them is replaced by one
+that did not, so that a crash leaves either all or nothing done. Memory follows at the commit.
+Statistics that add up give the person's rows back; other models are learned again from the rest of
+the log. Decisions go on meanwhile, learning waits.
+"""
+
+import asyncio
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import structlog
+
+from api.loop.clock import Clock
+from api.loop.errors import ConflictError
+from api.loop.learn import Learner
+from api.loop.placement import Placement, build_placements
+from api.loop.shown import ShownLog
+from api.loop.snapshot import packed
+from api.loop.suppression import Suppression
+from api.settings import Settings
+from api.storage.base import LearningRow, Store
+from api.storage.subject import Person, Receipt, Relearned
+from policy.errors import BatchError, UnsupportedError
+from segments.pipeline import Pipeline
+
+log = structlog.get_logger()
+
+TRIES = 5
+RELEARNED_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an engine keeps in memory, and an erasure has to reach.
+
+    Args:
+        saving: Held while snapshots are saved.
+        learner: The running one.
+    """
+
+    settings: Settings
+    placements: dict[str, Placement]
+    pipeline: Pipeline
+    shown: ShownLog
+    suppression: Suppression
+    saving: asyncio.Lock
+    learner: Callable[[], Learner]
+
+
+class Eraser:
+    """Exports and erases.
+
+    Args:
+        memory: Of the engine.
+        store: The log.
+        clock: Dates receipts.
+    """
+
+    def __init__(self, memory: Memory, store: Store, clock: Clock) -> None:
+        self._memory = memory
+        self._store = store
+        self._clock = clock
+        self._specs = {name: one.reward for name, one in memory.placements.items()}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def export(self, visitor: str) -> tuple[Person, dict[str, list[dict[str, Any]]]]:
+        """Every row of a person, by table, under all of their ids."""
+        person = await self._store.subjects.find(visitor)
+        return person, await self._store.subjects.rows(person)
+
+    async def erase(self, visitor: str) -> tuple[Receipt, bool]:
+        """Erase a person, under whichever id.
+
+        Returns:
+            The receipt, and whether there was anything to erase: where there was not, it is that
+            of the erasure before, if there was one.
+
+        Raises:
+            ConflictError: Their ids changed again and again meanwhile; nothing was done.
+            StoreUnavailableError: Nothing was done.
+        """
+        memory = self._memory
+        async with self._one_at_a_time, memory.saving, memory.learner().pause:
+            for _ in range(TRIES):
+                person = await self._store.subjects.find(visitor)
+                before = None if person else await self._store.subjects.receipt(visitor)
+                if before is not None:
+                    return before, False
+                receipt = await self._erase(person, visitor)
+                if receipt is not None:
+                    break
+            else:
+                rule = "its links to other ids keep changing; try again"
+                raise ConflictError("visitor", visitor, rule)
+            await self._store.subjects.scrub(person.ids)
+        log.info("visitor_erased", receipt=receipt.receipt_id, **receipt.rows)
+        return receipt, bool(person)
+
+    async def _erase(self, person: Person, asked: str) -> Receipt | None:
+        memory, now_us = self._memory, self._clock.now_us()
+        changed, models = await self._without(person)
+        memory.suppression.add({asked, *person.current}, now_us)
+
+        def forget(receipt: Receipt | None) -> None:
+            if receipt is None:
+                return
+            memory.pipeline.forget(person.current, person.ids, person.links)
+            for placement, rest in changed:
+                placement.policy = rest.policy
+                placement.n_rewarded, placement.reward_sum = rest.n_rewarded, rest.reward_sum
+
+        receipt = await self._store.subjects.erase(
+            person, asked, models, now_us, self._specs, forget
+        )
+        if receipt is not None:  # after the callbacks of the decisions that were logged before it
+            memory.shown.erase(person.decided_under)
+        return receipt
+
+    async def _without(
+        self, person: Person
+    ) -> tuple[list[tuple[Placement, Placement]], list[Relearned]]:
+        """Each placement that learned from a person, with what it would be without."""
+        rows = await self._store.subjects.lessons(person)
+        rows.sort(key=attrgetter("placement", "seq"))
+        changed: list[tuple[Placement, Placement]] = []
+        models: list[Relearned] = []
+        for name, group in groupby(rows, key=attrgetter("placement")):
+            placement = self._memory.placements.get(name)
+            if placement is None:
+                models.append(Relearned(name, 0, "dropped", None))
+                continue
+            learned = [row for row in group if row.seq <= placement.learned_through]
+            if learned:
+                rest, how = await self._forgotten(placement, learned, person)
+                data = await asyncio.to_thread(packed, rest)
+                changed.append((placement, rest))
+                models.append(Relearned(name, rest.learned_through, how, data))
+        return changed, models
+
+    async def _forgotten(
+        self, placement: Placement, rows: list[LearningRow], person: Person
+    ) -> tuple[Placement, str]:
+        learner = self._memory.learner()
+        rest = replace(placement, policy=copy.deepcopy(placement.policy))
+        try:
+            await asyncio.to_thread(learner.unlearn, rest, rows)
+        except (UnsupportedError, BatchError) as error:
+            log.info("model_relearned", placement=placement.name, reason=str(error))
+            return await self._relearned(placement, person), "relearned"
+        return rest, "removed"
+
+    async def _relearned(self, placement: Placement, person: Person) -> Placement:
+        """The placement as it would be, had it read the same log without the person."""
+        fresh = build_placements(self._memory.settings)[placement.name]
+        fresh.layout = placement.layout
+        learner = self._memory.learner().beside({fresh.name: fresh})
+        after = 0
+        while rows := await self._store.subjects.lessons_of_others(
+            person, placement.name, after, RELEARNED_AT_ONCE
+        ):
+            after = rows[-1].seq
+            await asyncio.to_thread(learner.learn, _through(rows, placement.learned_through))
+            if after >= placement.learned_through:
+                break
+        fresh.learned_through = placement.learned_through
+        return fresh
+
+
+def _through(rows: Iterable[LearningRow], seq: int) -> list[LearningRow]:
+    return [row for row in rows if row.seq <= seq]
