@@ -7,7 +7,7 @@ CONFIG ?= segue.toml
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-http bench-policies bench-profiles bench-slots clean
+.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-budget bench-http bench-policies bench-profiles bench-slots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: bench-policies bench-profiles bench-http ## every benchmark, peers beside
 
 bench-bakeoff: $(VENV)/.peers ## mean reward beside five peer libraries (an hour)
 	$(BIN)/python -m benchmarks.bakeoff $(ARGS)
+
+bench-budget: $(VENV)/.dev ## spend and value of budgets over 200 simulated days, and oversold units
+	$(BIN)/python -m benchmarks.budget $(ARGS)
 
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
