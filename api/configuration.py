@@ -31,6 +31,7 @@ from api.settings import (
     Settings,
     SettingsError,
 )
+from api.supply_settings import BudgetSettings, InventorySettings
 
 
 def load_settings(path: Path) -> Settings:
@@ -97,6 +98,8 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "keys": KeySettings,
         "consent": ConsentSettings,
         "limits": LimitSettings,
+        "budgets": BudgetSettings,
+        "inventories": InventorySettings,
         "actions": CapSettings if "cap" in place[:-1] else ActionSettings,
         "placements": _placement_section(place),
     }

@@ -41,6 +41,8 @@ from api.rule_settings import (
     Timezone,
 )
 from api.section import Name, Section, nearest
+from api.supply_checks import supply_faults
+from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
 
@@ -251,6 +253,8 @@ class Settings(BaseSettings):
     segments: SegmentSettings = SegmentSettings()
     consent: ConsentSettings = ConsentSettings()
     limits: tuple[LimitSettings, ...] = ()
+    budgets: tuple[BudgetSettings, ...] = ()
+    inventories: tuple[InventorySettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
     actions: tuple[ActionSettings, ...] = ()
     placements: tuple[PlacementSettings, ...] = ()
@@ -275,7 +279,7 @@ class Settings(BaseSettings):
             *self._unearnable(),
             *self._open_to_all(),
         ]
-        faults += [] if faults else rule_faults(self)
+        faults += [] if faults else [*rule_faults(self), *supply_faults(self)]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -285,6 +289,8 @@ class Settings(BaseSettings):
             "actions": [action.id for action in self.actions],
             "placements": [placement.name for placement in self.placements],
             "keys": [key.name for key in self.keys],
+            "budgets": [budget.name for budget in self.budgets],
+            "inventories": [inventory.name for inventory in self.inventories],
         }
         for section, names in sections.items():
             for name in repeated(names):

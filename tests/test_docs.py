@@ -36,6 +36,7 @@ from api.settings import (
     SegmentSettings,
     ServiceSettings,
 )
+from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import POLICY_KINDS, policy_parameters
 from policy.catalog.condition.parser import parse
 from policy.catalog.eligibility import Reason
@@ -51,6 +52,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[segments]": SegmentSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
+    "[[budgets]]": BudgetSettings,
+    "[[inventories]]": InventorySettings,
     "[[keys]]": KeySettings,
     "[[actions]]": ActionSettings,
     "[[placements]]": PlacementSettings,
@@ -130,6 +133,15 @@ def test_the_example_of_rules_builds_its_placements() -> None:
         "home": True,
         "price": True,
     }
+
+
+def test_the_example_of_budgets_holds_back_what_there_is_no_money_for() -> None:
+    (example,) = examples("docs/budgets.md", "toml")
+    settings = parse_settings(tomllib.loads(example))
+    assert [one.budget().kind for one in settings.budgets] == ["budget", "budget"]
+    (tables,) = settings.inventories
+    assert tables.inventory().held_back(0) == {}
+    assert set(build_placements(settings)) == {"home"}
 
 
 def test_every_reason_and_every_field_of_actions_is_documented() -> None:

@@ -30,6 +30,7 @@ class Choice(NamedTuple):
         refused: Why each other candidate had no chance, by id.
         group: `control` or `treatment`; None without a holdout.
         reason: Why the default was taken; None for a choice.
+        costs: What the policy subtracted from the scores; None where nothing costs anything.
     """
 
     choices: Choices
@@ -42,6 +43,7 @@ class Choice(NamedTuple):
     refused: Mapping[str, Reason] = NONE
     group: str | None = None
     reason: str | None = None
+    costs: npt.NDArray[np.float64] | None = None
 
 
 def default_choice(
@@ -95,6 +97,7 @@ def to_row(
         action.channel,
         action.price_cents,
         action.price_of,
+        costs=None if choice.costs is None else choice.costs.tobytes(),
     )
 
 

@@ -19,6 +19,7 @@ from api.loop.reward import Rewarder
 from api.loop.rules import tracked_of
 from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
+from api.loop.supply import build_supply
 from api.settings import Settings
 from api.storage.base import StoreError
 from api.storage.sqlite import SQLiteStore
@@ -51,13 +52,20 @@ class Engine:
         self.metrics = Metrics()
         self.store = SQLiteStore(settings.service.database, settings.service.durability)
         rewards = {name: placement.reward for name, placement in self.placements.items()}
+        self.supply = build_supply(settings, self.store)
         bounds = TimeBounds.of(settings.events, self.clock)
         self.observer = Observer(
-            self.pipeline, self.store, self.clock, rewards, bounds, self.notify_rewards
+            self.pipeline,
+            self.store,
+            self.clock,
+            rewards,
+            bounds,
+            self.notify_rewards,
+            self.supply,
         )
         self.intake = Intake(self.observer, self.store, self.clock, self.metrics)
-        self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store)
-        self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock)
+        self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store, self.supply)
+        self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock, self.supply)
         self.lists = ListDecider(self.decider, self.shown)
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
@@ -76,6 +84,7 @@ class Engine:
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)
         self.shown.restore()
+        self.supply.restore()
         self.clock.advance(self.store.latest_us())
         self.store.start(asyncio.get_running_loop())
         self.learner = Learner(self.store, self.placements, layouts, self.metrics.learned)
@@ -113,6 +122,7 @@ class Engine:
         """Save what is folded from the log, so that the next start is short."""
         await self.snapshots.save()
         await self.shown.save()
+        await self.supply.save()
 
     @property
     def read_through(self) -> int:
