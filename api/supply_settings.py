@@ -11,8 +11,9 @@ from pydantic import AwareDatetime, Field, model_validator
 from api.loop.clock import to_us
 from api.section import Name, Section, nearest
 from policy.catalog.action import LARGEST_CENTS
-from policy.catalog.budget import LARGEST_FIRST_PRICE, Budget
+from policy.catalog.budget import Budget
 from policy.catalog.inventory import MOST_UNITS, Inventory
+from policy.catalog.pacing.pace import LARGEST_FIRST_PRICE
 from policy.catalog.pacing.traffic import DAY_US, MONDAY_US, Period
 from policy.catalog.spending import LONGEST_HOLD_MINUTES, Spending
 

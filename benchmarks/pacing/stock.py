@@ -37,7 +37,7 @@ class Sale:
 
 
 def sell_out(units: int, n_days: int, n_waves: int, rng: np.random.Generator) -> Sale:
-    """Waves of requests, each begun before the one before it is durable."""
+    """Waves of requests that have all begun before the first of them is durable."""
     inventory, sale = Inventory("thing", units, ["thing"], hold_minutes=60), Sale()
     reserved: list[str] = []
     for wave in range(n_days * n_waves):

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from policy.bounds import LARGEST_REWARD, parameter, whole_parameter
+from policy.bounds import LARGEST_REWARD, whole_parameter
 from policy.catalog.action import LARGEST_CENTS
 from policy.catalog.holds import Hold
 from policy.catalog.in_flight import InFlight
 from policy.catalog.pacing.account import Account, Left
-from policy.catalog.pacing.shadow_price import FIRST_PRICE, Remaining, ShadowPrice
-from policy.catalog.pacing.traffic import DAY_US, Traffic
-from policy.catalog.spending import MINUTE_US
+from policy.catalog.pacing.pace import Pace
+from policy.catalog.pacing.shadow_price import FIRST_PRICE
+from policy.catalog.pacing.traffic import Traffic
+from policy.catalog.terms import check_terms
 from policy.errors import BookingError, ParameterError, StateError, shown
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from policy.catalog.pacing.traffic import Period
     from policy.catalog.spending import Spending
     from policy.model_file import JSON
-
-LARGEST_FIRST_PRICE = 1e3
 
 
 class Budget:
@@ -101,23 +100,22 @@ class Budget:
         self.spending = dict(spending)
         self.traffic = traffic or Traffic()
         self._dearest = max(one.cents for one in self.spending.values())
-        holds = [one.hold_minutes or 1 for one in self.spending.values()]
-        self._longest_hold_us = max(holds) * MINUTE_US
-        self._price = ShadowPrice(
+        self._least_price = least_price
+        self._pace = Pace(
             amount_cents,
-            self._dearest,
-            period_days=period.length_us / DAY_US,
-            first=parameter("first_price", first_price, 1e-12, LARGEST_FIRST_PRICE),
-            least=parameter("least_price", least_price, 0.0, LARGEST_FIRST_PRICE),
+            period,
+            self.spending.values(),
+            traffic or Traffic(),
+            first_price=first_price,
+            least_price=least_price,
         )
         self._account = Account(amount_cents, period)
         self._in_flight = InFlight()
-        self._decided_us: int | None = None
 
     @property
     def price(self) -> float:
         """What a cent must earn now, in units of reward."""
-        return self._price.value
+        return self._pace.price
 
     @property
     def spent_cents(self) -> int:
@@ -198,14 +196,10 @@ class Budget:
         self._in_flight.end(decision_id)
         account = self._account
         now_us = account.advance(now_us)
-        days = None if self._decided_us is None else self.traffic.days(self._decided_us, now_us)
-        self._decided_us = now_us
         expected = self.expected_cents(action_id)
-        self._take(decision_id, action_id, expected, now_us)
-        spending = self.spending.get(action_id)
-        self._price.decided(
-            expected, 0 if spending is None else spending.cents, days, self._remaining(now_us)
-        )
+        cover_cents = self._take(decision_id, action_id, expected, now_us)
+        spendable = any(self._affords(name, account.left) for name in self.spending)
+        self._pace.decided(expected, cover_cents, now_us, account, spendable=spendable)
 
     def spend(self, decision_id: str, action_id: str, cents: int, now_us: int) -> None:
         """Fold what a decision turned out to spend; its hold ends with it.
@@ -235,11 +229,7 @@ class Budget:
             A manifest, and arrays of what is held.
         """
         account, arrays = self._account.state()
-        return self._terms() | {
-            "decided_us": self._decided_us,
-            "price": self._price.state(),
-            "account": account,
-        }, arrays
+        return self._terms() | {"pace": self._pace.state(), "account": account}, arrays
 
     def load_state(
         self, manifest: Mapping[str, JSON], arrays: Mapping[str, npt.NDArray[Any]]
@@ -250,61 +240,45 @@ class Budget:
             StateError: The state is damaged or that of a budget on other terms; then nothing
                 changes.
         """
-        for field, value in self._terms().items():
-            if manifest.get(field) != value:
-                rule = f"this budget has {shown(value)}; fold the log again"
-                raise StateError(f"saved {field} is {shown(manifest.get(field))}: {rule}")
-        decided_us, price = manifest.get("decided_us"), manifest.get("price")
+        check_terms(manifest, self._terms())
         account, loaded = manifest.get("account"), Account(self.amount_cents, self.period)
-        if not isinstance(price, dict) or not isinstance(account, dict):
-            raise StateError("saved budget lacks its price or its account: the file is damaged")
-        if decided_us is not None and not isinstance(decided_us, int):
-            raise StateError(f"saved decided_us is {shown(decided_us)}: must be a whole number")
+        if not isinstance(account, dict):
+            raise StateError(f"saved account is {shown(account)}: the file is damaged")
         loaded.load_state(account, arrays)
-        self._price.load_state(price)
-        self._account, self._decided_us = loaded, decided_us
+        self._pace.load_state(manifest.get("pace"))
+        self._account = loaded
 
     def _check_new(self, decision_id: str) -> None:
         if decision_id in self._account.holds:
             raise BookingError(f"decision {shown(decision_id)} was booked before")
 
-    def _remaining(self, now_us: int) -> Remaining:
-        """What is left of the period for later decisions."""
-        account, left = self._account, self._account.left
-        # Cover that comes back can be taken again.
-        turns = (account.ends_us - now_us) / self._longest_hold_us
-        return Remaining(
-            left.plan_cents,
-            max(turns, 1.0) * left.purse_cents + turns * account.holds.amount,
-            self.traffic.days(now_us, account.ends_us),
-            any(self._affords(name, left) for name in self.spending),
-        )
-
     def _affords(self, action_id: str, left: Left) -> bool:
         covered = self.spending[action_id].cents <= left.purse_cents
         return covered and self.expected_cents(action_id) <= left.plan_cents
 
-    def _take(self, decision_id: str, action_id: str, expected: float, now_us: int) -> None:
+    def _take(self, decision_id: str, action_id: str, expected: float, now_us: int) -> int:
+        """Spend or hold what an action costs; returns that."""
         spending = self.spending.get(action_id)
         if spending is None:
-            return
+            return 0
         expires_us = spending.expires_us(now_us)
         if expires_us is None:
             self._account.spend(spending.cents)
         else:
             hold = Hold(action_id, spending.cents, expires_us, expected)
             self._account.take(decision_id, hold)
+        return spending.cents
 
     def _terms(self) -> dict[str, JSON]:
         """What this state was made under."""
-        period, least = self.period, self._price.least
+        period = self.period
         return {
             "kind": self.kind,
             "schema": self.schema,
             "name": self.name,
             "amount_cents": self.amount_cents,
             "period": [period.start_us, period.length_us, period.repeats],
-            "least_price": least,
+            "least_price": self._least_price,
             "spending": {
                 name: [one.cents, one.hold_minutes] for name, one in sorted(self.spending.items())
             },

@@ -12,6 +12,7 @@ from policy.bounds import whole_parameter
 from policy.catalog.holds import Hold, Holds
 from policy.catalog.in_flight import InFlight
 from policy.catalog.spending import LONGEST_HOLD_MINUTES, MINUTE_US
+from policy.catalog.terms import check_terms
 from policy.errors import BookingError, ParameterError, StateError, shown
 
 if TYPE_CHECKING:
@@ -173,10 +174,7 @@ class Inventory:
             StateError: The state is damaged or that of an inventory on other terms; then nothing
                 changes.
         """
-        for field, value in self._terms().items():
-            if manifest.get(field) != value:
-                rule = f"this inventory has {shown(value)}; fold the log again"
-                raise StateError(f"saved {field} is {shown(manifest.get(field))}: {rule}")
+        check_terms(manifest, self._terms())
         sold, now_us = manifest.get("sold"), manifest.get("now_us")
         for field, number in (("sold", sold), ("now_us", now_us)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:

@@ -101,7 +101,6 @@ class ShadowPrice:
         least: float = 0.0,
     ) -> None:
         self.value = max(first, least)
-        self.least = least
         self._budget_cents = budget_cents
         self._lowest, self._highest = max(least, self.value / RANGE), self.value * RANGE
         self._memory_days = min(MEMORY_DAYS, MEMORY_PERIODS * period_days)

@@ -159,6 +159,9 @@ def test_a_budget_is_never_overdrawn_by_requests_at_once(tmp_path: Path) -> None
 @pytest.mark.parametrize("save", [False, True])
 def test_a_restart_resumes_exactly(tmp_path: Path, kill: bool, save: bool) -> None:
     async def first(engine: Engine) -> Any:
+        await decide(engine, only="tea")
+        await decide(engine, only="seat")
+        await order(engine, 1_000, "Tea", "Seat", coupon="TEA5", discount=5)
         await live(engine, 0, 20)
         if save:
             await engine.save()
@@ -184,7 +187,12 @@ def test_damaged_snapshots_are_made_again_from_the_log(tmp_path: Path) -> None:
 
 def test_other_terms_count_what_was_decided_before_them(tmp_path: Path) -> None:
     """And going back to the terms of before is as if nothing had been between."""
-    run(settings(tmp_path), lambda engine: live(engine, 0, 10))
+
+    async def first(engine: Engine) -> None:
+        await decide(engine, "eve", only="tea")
+        await live(engine, 0, 10)
+
+    run(settings(tmp_path), first)
     before = run(settings(tmp_path), states)
 
     async def held(engine: Engine) -> tuple[int, int]:

@@ -192,7 +192,7 @@ def test_a_state_on_other_terms_is_refused_and_changes_nothing() -> None:
     one, other = a_budget(Period.daily(), HELD), a_budget(Period.weekly(), HELD)
     one.decided("d1", "coupon", 0)
     before = state_of(other)
-    with pytest.raises(StateError, match=r"saved period is .*fold the log again"):
+    with pytest.raises(StateError, match=r"saved period is .* now; fold the log again"):
         other.load_state(*one.state())
     assert state_of(other) == before
 
@@ -200,10 +200,11 @@ def test_a_state_on_other_terms_is_refused_and_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        {"price": None},
-        {"price": {"price": 0.0}},
+        {"pace": None},
+        {"pace": {"decided_us": None, "price": {"price": 0.0}}},
+        {"pace": {"decided_us": "x", "price": {}}},
+        {"account": None},
         {"account": {"number": "x"}},
-        {"decided_us": "x"},
     ],
 )
 def test_a_damaged_state_is_refused_and_changes_nothing(damage: dict[str, model_file.JSON]) -> None:
