@@ -252,7 +252,7 @@ class Decider:
     ) -> dict[int, Reason]:
         """Why candidates may not be shown, by position."""
         excluded = frozenset(asked.request.excluded)
-        held_back = self._supply.held_back(asked.now_us)
+        held_back = self._supply.held_back(choices.ids, asked.now_us)
         screen = choices.screen
         if screen is None:
             if not excluded and not held_back:

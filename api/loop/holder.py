@@ -56,6 +56,10 @@ class Holder:
             minutes = dict.fromkeys(self.scarce.actions, self.scarce.hold_minutes)
         return {name: count * MINUTE_US for name, count in minutes.items() if count is not None}
 
+    def is_asked_by(self, ids: tuple[str, ...]) -> bool:
+        """Whether one of these actions takes from it."""
+        return not self._actions.isdisjoint(ids)
+
     def concerns(self, placement: str, action_id: str) -> bool:
         """Whether a decision is to be folded."""
         return placement in self._placements or action_id in self._actions

@@ -46,11 +46,17 @@ class Supply:
             for name, hold_us in holder.holds_us.items():
                 self._holds_us[name] = max(hold_us, self._holds_us.get(name, 0))
 
-    def held_back(self, now_us: int) -> dict[str, Reason]:
-        """The actions that there is no money or no stock for, with the reason."""
+    def held_back(self, ids: tuple[str, ...], now_us: int) -> dict[str, Reason]:
+        """The actions that there is no money or no stock for, with the reason.
+
+        Args:
+            ids: The candidates; a budget or inventory that none of them takes from is not asked.
+            now_us: Microseconds since 1970.
+        """
         held_back: dict[str, Reason] = {}
         for holder in self._holders:
-            held_back.update(holder.scarce.held_back(now_us))
+            if holder.is_asked_by(ids):
+                held_back.update(holder.scarce.held_back(now_us))
         return held_back
 
     def costs(self, ids: tuple[str, ...]) -> npt.NDArray[np.float64] | None:
@@ -65,7 +71,7 @@ class Supply:
         costs: npt.NDArray[np.float64] | None = None
         for holder in self._holders:
             budget = holder.scarce
-            if isinstance(budget, Budget) and not budget.spending.keys().isdisjoint(ids):
+            if isinstance(budget, Budget) and holder.is_asked_by(ids):
                 costs = budget.costs(ids) if costs is None else costs + budget.costs(ids)
         return None if costs is None else np.minimum(costs, LARGEST_REWARD)
 
