@@ -57,6 +57,9 @@ bench: bench-policies bench-profiles bench-http ## every benchmark, peers beside
 bench-bakeoff: $(VENV)/.peers ## mean reward beside five peer libraries (an hour)
 	$(BIN)/python -m benchmarks.bakeoff $(ARGS)
 
+bench-budget: $(VENV)/.dev ## spend and value of budgets over 200 simulated days, and oversold units
+	$(BIN)/python -m benchmarks.budget $(ARGS)
+
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
 

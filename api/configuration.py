@@ -34,6 +34,7 @@ from api.settings import (
     Settings,
     SettingsError,
 )
+from api.supply_settings import BudgetSettings, InventorySettings
 
 
 def load_settings(path: Path) -> Settings:
@@ -102,6 +103,8 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "consent": ConsentSettings,
         "limits": LimitSettings,
         "personalizer": PersonalizerSettings,
+        "budgets": BudgetSettings,
+        "inventories": InventorySettings,
         "actions": CapSettings if "cap" in place[:-1] else ActionSettings,
         "placements": _placement_section(place),
     }

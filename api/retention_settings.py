@@ -60,6 +60,11 @@ def retention_faults(settings: "Settings") -> Iterator[str]:
             f"retention.decisions_days is {retention.decisions_days}: must be at least "
             f"events.max_age_days, which is {oldest}, or late events find no decision to reward"
         )
+    if settings.budgets or settings.inventories:
+        yield (
+            f"retention.decisions_days is {retention.decisions_days}: budgets and inventories are "
+            "counted from all decisions, so keep those; leave it out"
+        )
     longest = _longest_memory_days(settings)
     if retention.decisions_days < longest:
         yield (

@@ -44,6 +44,8 @@ from api.rule_settings import (
     Timezone,
 )
 from api.section import Name, Section, nearest
+from api.supply_checks import supply_faults
+from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
 from policy.hashing import MOST_HASHED
@@ -260,6 +262,8 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     consent: ConsentSettings = ConsentSettings()
     limits: tuple[LimitSettings, ...] = ()
+    budgets: tuple[BudgetSettings, ...] = ()
+    inventories: tuple[InventorySettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
     actions: tuple[ActionSettings, ...] = ()
     placements: tuple[PlacementSettings, ...] = ()
@@ -286,7 +290,8 @@ class Settings(BaseSettings):
             *self._open_to_all(),
             *personalizer_faults(self),
         ]
-        faults += [] if faults else [*rule_faults(self), *retention_faults(self)]
+        if not faults:
+            faults += [*rule_faults(self), *supply_faults(self), *retention_faults(self)]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -296,6 +301,8 @@ class Settings(BaseSettings):
             "actions": [action.id for action in self.actions],
             "placements": [placement.name for placement in self.placements],
             "keys": [key.name for key in self.keys],
+            "budgets": [budget.name for budget in self.budgets],
+            "inventories": [inventory.name for inventory in self.inventories],
         }
         for section, names in sections.items():
             for name in repeated(names):

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from simulator.dynamics.draws import shopper_keys
 from simulator.dynamics.shopper import (
-    N_OUTCOMES,
     N_STATES,
     N_TRAITS,
     Offer,

@@ -254,4 +254,3 @@ def _days_since(then: Array, now: Array) -> Array:
 def _log(value: Array, at: float) -> Array:
     """1 at ``at``, on a log1p scale."""
     return np.log1p(value) / np.log1p(at)
-

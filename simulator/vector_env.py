@@ -170,6 +170,7 @@ def _reset_mask(options: dict[str, Any] | None, num_envs: int) -> Booleans | Non
             raise StepError(f"option {name!r} is unknown: only 'reset_mask' is")
         mask = np.asarray(value)
         if mask.shape != (num_envs,) or mask.dtype != np.bool_:
-            raise StepError(f"reset_mask has shape {mask.shape} of {mask.dtype}: ({num_envs},) bool")
+            raise StepError(
+                f"reset_mask has shape {mask.shape} of {mask.dtype}: ({num_envs},) bool"
+            )
     return mask
-

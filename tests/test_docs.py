@@ -45,6 +45,7 @@ from api.settings import (
     SegmentSettings,
     ServiceSettings,
 )
+from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import POLICY_KINDS, policy_parameters
 from policy.bandits.cats import NO_CHOOSERS
 from policy.catalog.condition.parser import parse
@@ -65,6 +66,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
+    "[[budgets]]": BudgetSettings,
+    "[[inventories]]": InventorySettings,
     "[[keys]]": KeySettings,
     "[personalizer]": PersonalizerSettings,
     "[[actions]]": ActionSettings,
@@ -169,6 +172,15 @@ def test_the_example_of_a_price_range_draws_prices() -> None:
 def test_the_example_of_retention_is_one() -> None:
     (example,) = examples("docs/privacy.md", "toml")
     assert parse_settings(tomllib.loads(example)).retention.events_days == 400
+
+
+def test_the_example_of_budgets_holds_back_what_there_is_no_money_for() -> None:
+    (example,) = examples("docs/budgets.md", "toml")
+    settings = parse_settings(tomllib.loads(example))
+    assert [one.budget().kind for one in settings.budgets] == ["budget", "budget"]
+    (tables,) = settings.inventories
+    assert tables.inventory().held_back(0) == {}
+    assert set(build_placements(settings)) == {"home"}
 
 
 def test_every_reason_and_every_field_of_actions_is_documented() -> None:

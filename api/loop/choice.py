@@ -32,6 +32,7 @@ class Choice(NamedTuple):
         group: `control` or `treatment`; None without a holdout.
         reason: Why the default was taken; None for a choice.
         price: The price drawn for the action, at a placement with a price range.
+        costs: What the policy subtracted from the scores; None where nothing costs anything.
     """
 
     choices: Choices
@@ -45,6 +46,7 @@ class Choice(NamedTuple):
     group: str | None = None
     reason: str | None = None
     price: DrawnPrice | None = None
+    costs: npt.NDArray[np.float64] | None = None
 
     @property
     def probability(self) -> float:
@@ -64,6 +66,8 @@ class Choice(NamedTuple):
     def density(self) -> float | None:
         """Of a price that was drawn, per cent."""
         return None if self.price is None else self.price.density
+
+    costs: npt.NDArray[np.float64] | None = None
 
 
 def default_choice(
@@ -118,6 +122,7 @@ def to_row(
         choice.price_cents,
         action.price_of,
         density=choice.density,
+        costs=None if choice.costs is None else choice.costs.tobytes(),
     )
 
 

@@ -19,6 +19,7 @@ from api.loop.clock import Clock, from_us, to_us
 from api.loop.errors import BadRequestError, NotFoundError
 from api.loop.placement import CONTROL, Choices, Placement
 from api.loop.shown import ShownLog
+from api.loop.supply import Supply
 from api.schemas.decision import CandidateAction, DecisionRequest
 from api.section import nearest
 from api.storage.base import StoreUnavailableError
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 NO_ELIGIBLE = "no eligible action"
 STORE_UNAVAILABLE = "the log cannot be written"
 POLICY_FAILED = "the policy failed"
+EXCLUDED: Reason = "excluded"
 
 
 class Asked(NamedTuple):
@@ -65,15 +67,22 @@ class Decider:
         pipeline: Who the visitors are.
         shown: The log of decisions, and what visitors were shown.
         clock: What time it is.
+        supply: What there is left of money and goods.
     """
 
     def __init__(
-        self, placements: dict[str, Placement], pipeline: Pipeline, shown: ShownLog, clock: Clock
+        self,
+        placements: dict[str, Placement],
+        pipeline: Pipeline,
+        shown: ShownLog,
+        clock: Clock,
+        supply: Supply,
     ) -> None:
         self._placements = placements
         self._pipeline = pipeline
         self._shown = shown
         self._clock = clock
+        self._supply = supply
         self._chance = Chance()
         self._ids = DecisionIds()
 
@@ -191,7 +200,8 @@ class Decider:
             0.0 if categories is None else look.affinities("category", categories),
             0.0 if brands is None else look.affinities("brand", brands),
         )
-        candidates = Candidates(choices.ids, features)
+        costs = self._supply.costs(choices.ids)
+        candidates = Candidates(choices.ids, features, costs)
         rng = self._chance.of(asked.decision_id)
         probabilities, expected = placement.policy.decide(context, candidates, rng)
         return Choice(
@@ -204,6 +214,7 @@ class Decider:
             features,
             refused,
             asked.group,
+            costs=costs,
         )
 
     def _priced(
@@ -274,11 +285,13 @@ class Decider:
     ) -> dict[int, Reason]:
         """Why candidates may not be shown, by position."""
         excluded = frozenset(asked.request.excluded)
+        held_back = self._supply.held_back(choices.ids, asked.now_us)
         screen = choices.screen
         if screen is None:
-            if not excluded:
+            if not excluded and not held_back:
                 return {}
-            return {i: "excluded" for i, name in enumerate(choices.ids) if name in excluded}
+            reasons = {**held_back, **dict.fromkeys(excluded, EXCLUDED)}
+            return {i: reasons[name] for i, name in enumerate(choices.ids) if name in reasons}
         facts = asked.placement.facts
         context = asked.request.context
         return screen.refused(
@@ -288,6 +301,7 @@ class Decider:
                 look.consent,
                 self._shown.of(asked.visitor) if screen.asks_history else NOTHING,
                 excluded,
+                held_back,
             )
         )
 

@@ -22,6 +22,7 @@ from api.loop.reward import Rewarder
 from api.loop.rules import tracked_of
 from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
+from api.loop.supply import build_supply
 from api.loop.suppression import Suppression
 from api.settings import Settings
 from api.storage.base import StoreError
@@ -57,14 +58,21 @@ class Engine:
         self.metrics = Metrics()
         self.store = SQLiteStore(settings.service.database, settings.service.durability)
         rewards = {name: placement.reward for name, placement in self.placements.items()}
+        self.supply = build_supply(settings, self.store)
         bounds = TimeBounds.of(settings.events, self.clock)
         self.observer = Observer(
-            self.pipeline, self.store, self.clock, rewards, bounds, self.notify_rewards
+            self.pipeline,
+            self.store,
+            self.clock,
+            rewards,
+            bounds,
+            self.notify_rewards,
+            self.supply,
         )
         self.suppression = Suppression()
         self.intake = Intake(self.observer, self.store, self.clock, self.metrics, self.suppression)
-        self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store)
-        self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock)
+        self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store, self.supply)
+        self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock, self.supply)
         self.lists = ListDecider(self.decider, self.shown)
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
@@ -108,6 +116,7 @@ class Engine:
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)
         self.shown.restore()
+        self.supply.restore()
         self.clock.advance(self.store.latest_us())
         self.store.start(asyncio.get_running_loop())
         self.learner = Learner(self.store, self.placements, layouts, self.metrics.learned)
@@ -147,6 +156,7 @@ class Engine:
         async with self.saving:
             await self.snapshots.save()
             await self.shown.save()
+            await self.supply.save()
 
     def _running_learner(self) -> Learner:
         if self.learner is None:

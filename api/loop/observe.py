@@ -13,8 +13,19 @@ from pydantic import ValidationError
 
 from api.ingest.conversion import EVENT_JSON, ORDER, to_conversion
 from api.loop.clock import Clock, to_us
+from api.loop.supply import Supply
 from api.settings import EventSettings
-from api.storage.base import Appended, Credit, Effect, EventRow, Reversal, Showing, Specs, Store
+from api.storage.base import (
+    Appended,
+    Credit,
+    Effect,
+    EventRow,
+    Redemption,
+    Reversal,
+    Showing,
+    Specs,
+    Store,
+)
 from policy.reward.spec import REVERSALS, SHOWN
 from segments.event import Event, EventError
 from segments.identity import claimed_alias
@@ -51,6 +62,7 @@ class Observer:
         rewards: Reward definition of each placement.
         bounds: How far an event's time may lie from now.
         notify: Called when events earned rewards.
+        supply: What orders use of budgets and inventories, where there are any.
     """
 
     def __init__(
@@ -61,12 +73,15 @@ class Observer:
         rewards: Specs,
         bounds: TimeBounds | None,
         notify: Callable[[], None] = lambda: None,
+        supply: Supply | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._store = store
         self._clock = clock
         self._bounds = bounds
         self._notify = notify
+        self._supply = supply
+        self._matches = {placement: spec.match for placement, spec in rewards.items()}
         self._claims: dict[str, Counter[str]] = {}
         names = {name for spec in rewards.values() for name in spec.counted}
         self._specs: dict[str, Specs] = {
@@ -119,6 +134,8 @@ class Observer:
                     self.fold(event, seq)
             if appended.n_rewards:
                 self._notify()
+            if appended.settlements and self._supply is not None:
+                self._supply.settled(appended.settlements)
 
         future = self._store.append_events(rows, effects, fold)
         future.add_done_callback(lambda _: self._settle(claims))
@@ -131,9 +148,9 @@ class Observer:
         except Exception:
             log.exception("event_not_folded", seq=seq, event_name=event.name)
 
-    def _effects(self, event: Event) -> list[Effect]:
+    def _effects(self, event: Event) -> list[Effect | Redemption]:
         """What an event means for rewards: of the same event, shown comes before earned."""
-        effects: list[Effect] = []
+        effects: list[Effect | Redemption] = []
         if event.decision_id and self._awaiting:
             effects.append(Showing(event.decision_id, self._awaiting))
         specs = self._specs.get(event.name)
@@ -141,9 +158,23 @@ class Observer:
             effects.append(self._credit(event, specs))
         if event.name in REVERSALS and event.order_id and ORDER in self._specs:
             effects.append(Reversal(event.order_id, self._specs[ORDER]))
+        if event.name == ORDER and self._supply is not None:
+            effects += self._redemption(event, self._supply)
         return effects
 
     def _credit(self, event: Event, specs: Specs) -> Credit:
+        order_id = event.order_id if event.name == ORDER else None
+        return Credit(self._ids_of(event), to_conversion(event), specs, _key(event), order_id)
+
+    def _redemption(self, event: Event, supply: Supply) -> list[Redemption]:
+        actions = supply.redeemable(event)
+        if not actions:
+            return []
+        ids, conversion = self._ids_of(event), to_conversion(event)
+        return [Redemption(ids, conversion, _key(event), actions, self._matches)]
+
+    def _ids_of(self, event: Event) -> tuple[str, ...]:
+        """Every id under which decisions for the visitor of an event may stand."""
         ids = {event.visitor, *self._pipeline.ids_of(event.visitor)}
         if event.anonymous_id is not None:
             ids.add(event.anonymous_id)
@@ -151,10 +182,7 @@ class Observer:
         for visitor in tuple(ids):
             for alias in self._claims.get(visitor, ()):
                 ids.update(self._pipeline.ids_of(alias), (alias,))
-        # One order may be reported under two message ids, by the page and by a webhook.
-        order_id = event.order_id if event.name == ORDER else None
-        key = f"order:{order_id}" if order_id else f"message:{event.message_id}"
-        return Credit(tuple(sorted(ids)), to_conversion(event), specs, key, order_id)
+        return tuple(sorted(ids))
 
     def _settle(self, claims: Sequence[tuple[str, str]]) -> None:
         for visitor, alias in claims:
@@ -190,6 +218,12 @@ def replay(store: Store, observer: Observer, after: int, *, chunk: int = 5000) -
         after = rows[-1][0]
         n_events += len(rows)
     return n_events
+
+
+def _key(event: Event) -> str:
+    """One order may be reported under two message ids, by the page and by a webhook."""
+    order_id = event.order_id if event.name == ORDER else None
+    return f"order:{order_id}" if order_id else f"message:{event.message_id}"
 
 
 def _row(event: Event, received_at_us: int) -> EventRow:

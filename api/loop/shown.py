@@ -1,7 +1,8 @@
 """What visitors were shown: kept beside the log, so that caps and price guards can ask it.
 
 The only place where exposures meet the store. They count when the decision is made; the row that
-makes them last is the decision's own. `policy.catalog.exposure` says what is kept.
+makes them last is the decision's own. `policy.catalog.exposure` says what is kept. With the
+exposures of a row goes what it takes of budgets and inventories.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from asyncio import Future
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from api.loop.supply import Supply
 from api.storage.base import EXPOSURES, DecisionRow, Store
 from policy.catalog.exposure import NOTHING, Exposures
 from policy.catalog.history import Exposure, History
@@ -27,12 +29,14 @@ class ShownLog:
         tracked: What rules will ask; where that is nothing, nothing is kept.
         pipeline: Knows which ids are one visitor.
         store: The log.
+        supply: What is scarce, and so taken by what is shown.
     """
 
-    def __init__(self, tracked: Tracked, pipeline: Pipeline, store: Store) -> None:
+    def __init__(self, tracked: Tracked, pipeline: Pipeline, store: Store, supply: Supply) -> None:
         self.exposures = Exposures(tracked)
         self._pipeline = pipeline
         self._store = store
+        self._supply = supply
         self._idle = not tracked
         self._saved_through = -1
 
@@ -53,18 +57,17 @@ class ShownLog:
         Raises:
             StoreUnavailableError: It is not durable, and does not count.
         """
-        if not self._counts(exposure := _exposure(row)):
+        if not self._counts(_exposure(row)) and not self._supply.concerns(row):
             seq = await self._store.append_decision(row)
             self.exposures.seq = max(self.exposures.seq, seq)  # read, and nothing to keep of it
             return
-        self.exposures.begin(row.visitor, exposure)
-        settle = partial(self._settle, row.visitor, exposure)
+        self.expect(row)
         try:
             future = self._store.append_decision(row)
         except BaseException:
-            self.exposures.settle(row.visitor, exposure, None)
+            self.forget([row])
             raise
-        future.add_done_callback(settle)
+        future.add_done_callback(partial(self._settle, row))
         # Shielded: whether the row was kept must be heard even when nobody waits for it any more.
         await asyncio.shield(future)
 
@@ -72,6 +75,7 @@ class ShownLog:
         """Count what a row shows, before it is appended; `append_list` or `forget` follows."""
         if self._counts(exposure := _exposure(row)):
             self.exposures.begin(row.visitor, exposure)
+        self._supply.begin(row)
 
     def forget(self, rows: Sequence[DecisionRow]) -> None:
         """Rows that were expected are not going to be appended."""
@@ -160,10 +164,11 @@ class ShownLog:
         for row, seq in zip(rows, seqs, strict=True):
             if self._counts(exposure := _exposure(row)):
                 self.exposures.settle(row.visitor, exposure, seq)
+            self._supply.settle(row, seq)
 
-    def _settle(self, visitor: str, exposure: Exposure, future: "Future[int]") -> None:
+    def _settle(self, row: DecisionRow, future: "Future[int]") -> None:
         kept = not future.cancelled() and future.exception() is None
-        self.exposures.settle(visitor, exposure, future.result() if kept else None)
+        self._settle_list([row], [future.result() if kept else None])
 
 
 def _exposure(row: DecisionRow) -> Exposure:

@@ -56,7 +56,8 @@ class DecisionRow(NamedTuple):
     What follows it is `visitor_group`, `control` or `treatment` at a placement with a holdout, and
     what rules count the shown action by. A decision for a slot names its list: `candidates` are
     then what the slots above it had left. Of a price drawn out of a range, `density` is that at
-    `price_cents`, per cent, and `probability` that of the price.
+    `price_cents`, per cent, and `probability` that of the price. `costs` are float64 bytes over
+    `candidates`: what the policy subtracted from their scores; None where nothing costs anything.
     """
 
     decision_id: str
@@ -85,6 +86,34 @@ class DecisionRow(NamedTuple):
     list_id: str | None = None
     slot: str | None = None
     density: float | None = None
+    costs: bytes | None = None
+
+
+class BookingRow(NamedTuple):
+    """A decision of the log as budgets and inventories read it."""
+
+    seq: int
+    decision_id: str
+    placement: str
+    action_id: str
+    decided_at_us: int
+
+
+class SettlementRow(NamedTuple):
+    """An order ended what a decision held.
+
+    `units` were sold, 0 where an order used another decision of the same action; `cents` were
+    spent, None for as much as the action costs. It comes after the decision `decisions_through` and
+    before the next one.
+    """
+
+    seq: int
+    decision_id: str
+    action_id: str
+    units: int
+    cents: int | None
+    at_us: int
+    decisions_through: int
 
 
 class RewardRow(NamedTuple):
@@ -177,6 +206,37 @@ Effect = Credit | Reversal | Showing
 """What an event means for the rewards of decisions."""
 
 
+class Redeemable(NamedTuple):
+    """What an order can use of one action.
+
+    Args:
+        hold_us: How long after its decision, in microseconds.
+        cents: What it spends; None for as much as the action costs.
+    """
+
+    hold_us: int
+    cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """An order that may use what decisions hold of budgets and inventories.
+
+    Args:
+        visitors: Every id under which the visitor's decisions may stand.
+        conversion: What was ordered.
+        key: Names the order; under one key it redeems once.
+        actions: What it can use, by action id.
+        matches: What an order is matched on at each placement; None for any order.
+    """
+
+    visitors: tuple[str, ...]
+    conversion: Conversion
+    key: str
+    actions: Mapping[str, Redeemable]
+    matches: Mapping[str, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Appended:
     """What became of appended events.
@@ -184,10 +244,12 @@ class Appended:
     Args:
         seqs: Place in the log of each event; None for one that was there already.
         n_rewards: How many decisions' rewards they changed.
+        settlements: What they used of budgets and inventories.
     """
 
     seqs: tuple[int | None, ...]
     n_rewards: int
+    settlements: tuple[SettlementRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +309,10 @@ class Store(ABC):
     def append_events(
         self,
         rows: Sequence[EventRow],
-        effects: Sequence[Sequence[Effect]],
+        effects: Sequence[Sequence[Effect | Redemption]],
         on_commit: Callable[[Appended], None],
     ) -> Future[Appended]:
-        """Append events and what they mean for rewards, in one transaction.
+        """Append events and what they mean for rewards and for what is scarce, in one transaction.
 
         An event that is there already has no effects. `on_commit` is called on the event loop in
         the order of the log, also when nobody waits for the future any more.
@@ -306,6 +368,14 @@ class Store(ABC):
     @abstractmethod
     def exposures_after(self, seq: int, limit: int) -> list[tuple[int, str, Exposure]]:
         """What the next decisions of the log showed, as (seq, visitor, exposure), in order."""
+
+    @abstractmethod
+    def bookings_after(self, seq: int, limit: int) -> list[BookingRow]:
+        """The next decisions of the log, in order."""
+
+    @abstractmethod
+    def settlements_after(self, seq: int, limit: int) -> list[SettlementRow]:
+        """The next settlements of the log, in order."""
 
     @abstractmethod
     def layout(self, names: Mapping[str, Sequence[str]]) -> int:

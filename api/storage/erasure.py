@@ -89,6 +89,12 @@ def erase(
 
 _STEPS = (
     (
+        "settlements",
+        """DELETE FROM settlements WHERE decision_id IN (
+               SELECT decision_id FROM decisions
+               WHERE seq IN (SELECT value FROM json_each(:decisions)))""",
+    ),
+    (
         "rewards",
         """DELETE FROM rewards WHERE decision_id IN (
                SELECT decision_id FROM decisions

@@ -220,6 +220,29 @@ def erasures_and_what_they_suppress(db: Database) -> None:
     )
 
 
+@migrations()
+def decisions_log_their_costs_and_orders_settle_them(db: Database) -> None:
+    """Budgets and inventories: what candidates cost, and what orders came to use of what was held.
+
+    `decisions_through` is the last decision before the settlement: with it, both are one log.
+    """
+    for statement in (
+        "ALTER TABLE decisions ADD COLUMN costs BLOB",
+        """CREATE TABLE settlements (
+            seq INTEGER PRIMARY KEY,
+            order_key TEXT NOT NULL,
+            decision_id TEXT NOT NULL UNIQUE REFERENCES decisions (decision_id),
+            action_id TEXT NOT NULL,
+            units INTEGER NOT NULL,
+            cents INTEGER,
+            at_us INTEGER NOT NULL,
+            decisions_through INTEGER NOT NULL
+        )""",
+        "CREATE INDEX settlements_of_order ON settlements (order_key)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

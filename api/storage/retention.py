@@ -113,7 +113,8 @@ def _decisions(
         and last_reward <= covered.rewards.get(placement, EVERYTHING)
     ]
     for seq, closes_at_us, decision_id, visitor in gone:
-        connection.execute("DELETE FROM rewards WHERE decision_id = ?", (decision_id,))
+        for table in ("settlements", "rewards"):
+            connection.execute(f"DELETE FROM {table} WHERE decision_id = ?", (decision_id,))  # noqa: S608  # our own
         connection.execute("DELETE FROM decisions WHERE seq = ?", (seq,))
         key = (visitor, closes_at_us, seq)
         connection.execute(

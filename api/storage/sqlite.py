@@ -22,14 +22,17 @@ from sqlite_utils import Database
 from api.storage.base import (
     EXPOSURES,
     Appended,
+    BookingRow,
     DeadLetterRow,
     DecisionRow,
     Effect,
     EventRow,
     LearningRow,
+    Redemption,
     RepeatedDecisionError,
     RewardOutcome,
     RewardRow,
+    SettlementRow,
     Specs,
     Store,
     StoreError,
@@ -38,6 +41,7 @@ from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
 from api.storage.migrations import migrate
 from api.storage.retention import Covered, Expired, expire
+from api.storage.settlements import redeem
 from api.storage.subjects import SQLiteSubjects
 from api.storage.windows import default_rewards
 from api.storage.writer import GroupCommitWriter
@@ -136,7 +140,7 @@ class SQLiteStore(Store):
     def append_events(
         self,
         rows: Sequence[EventRow],
-        effects: Sequence[Sequence[Effect]],
+        effects: Sequence[Sequence[Effect | Redemption]],
         on_commit: Callable[[Appended], None],
     ) -> Future[Appended]:
         """See `Store`."""
@@ -144,13 +148,17 @@ class SQLiteStore(Store):
         def work(connection: sqlite3.Connection) -> Appended:
             seqs: list[int | None] = []
             n_rewards = 0
+            settlements: list[SettlementRow] = []
             for row, due in zip(rows, effects, strict=True):
                 cursor = connection.execute(INSERT_EVENT, row)
                 seq = cursor.lastrowid if cursor.rowcount else None
                 seqs.append(seq)
-                if due and seq is not None:
-                    n_rewards += sum([apply(connection, row, seq, effect) for effect in due])
-            return Appended(tuple(seqs), n_rewards)
+                for effect in due if seq is not None else ():
+                    if isinstance(effect, Redemption):
+                        settlements += redeem(connection, row, effect)
+                    else:
+                        n_rewards += apply(connection, row, seq or 0, effect)
+            return Appended(tuple(seqs), n_rewards, tuple(settlements))
 
         return self.writer.call(work, on_commit)
 
@@ -214,6 +222,18 @@ class SQLiteStore(Store):
                  FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?"""
         rows = self._connection.execute(sql, (seq, limit))
         return [(place, visitor, Exposure(*shown)) for place, visitor, *shown in rows]
+
+    def bookings_after(self, seq: int, limit: int) -> list[BookingRow]:
+        """See `Store`."""
+        sql = """SELECT seq, decision_id, placement, action_id, decided_at_us
+                 FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?"""
+        return [BookingRow(*row) for row in self._connection.execute(sql, (seq, limit))]
+
+    def settlements_after(self, seq: int, limit: int) -> list[SettlementRow]:
+        """See `Store`."""
+        sql = """SELECT seq, decision_id, action_id, units, cents, at_us, decisions_through
+                 FROM settlements WHERE seq > ? ORDER BY seq LIMIT ?"""
+        return [SettlementRow(*row) for row in self._connection.execute(sql, (seq, limit))]
 
     def layout(self, names: Mapping[str, Sequence[str]]) -> int:
         """See `Store`."""

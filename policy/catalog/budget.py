@@ -1,23 +1,26 @@
 """A budget: money per period that showing actions may spend, and its pace.
 
-In front of the policy, which gets what an action costs in units of reward, and of eligibility, which
-holds back what there is no money for. A fold over the log of decisions and of what they spent.
+In front of the policy, which gets what an action costs in units of reward, and of eligibility,
+which holds back what there is no money for. A fold over the log of decisions and of what they
+spent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from policy.bounds import LARGEST_REWARD, parameter, whole_parameter
+from policy.bounds import LARGEST_REWARD, whole_parameter
 from policy.catalog.action import LARGEST_CENTS
-from policy.catalog.pacing.holds import Hold, Holds
-from policy.catalog.pacing.redemption import Redemption
-from policy.catalog.pacing.shadow_price import FIRST_PRICE, Remaining, ShadowPrice
-from policy.catalog.pacing.traffic import DAY_US, Traffic
+from policy.catalog.holds import Hold
+from policy.catalog.in_flight import InFlight
+from policy.catalog.pacing.account import Account, Left
+from policy.catalog.pacing.pace import Pace
+from policy.catalog.pacing.shadow_price import FIRST_PRICE
+from policy.catalog.pacing.traffic import Traffic
+from policy.catalog.terms import check_terms
 from policy.errors import BookingError, ParameterError, StateError, shown
 
 if TYPE_CHECKING:
@@ -25,53 +28,28 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from policy.catalog.pacing.traffic import Period
+    from policy.catalog.spending import Spending
     from policy.model_file import JSON
-
-Array = npt.NDArray[np.float64]
-
-MINUTE_US = 60_000_000
-LONGEST_HOLD_MINUTES = 10 * 366 * 24 * 60
-LARGEST_FIRST_PRICE = 1e3
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """What an action takes out of a budget.
-
-    Args:
-        cents: What one decision for it costs at most, in minor units, at least 1.
-        hold_minutes: Where it is spent only later, at a redemption: for how long it is held, after
-            which it counts as not spent. None for what is spent at the decision.
-
-    Raises:
-        ParameterError: A number is out of its range.
-    """
-
-    cents: int
-    hold_minutes: int | None = None
-
-    def __post_init__(self) -> None:
-        whole_parameter("cents", self.cents, 1, LARGEST_CENTS)
-        if self.hold_minutes is not None:
-            whole_parameter("hold_minutes", self.hold_minutes, 1, LONGEST_HOLD_MINUTES)
 
 
 class Budget:
     """So much money a period, never overdrawn by a decision, and paced to last.
 
-    Two accounts are kept. The **purse** is what could be spent at worst: a decision takes the whole
-    ``cents`` of its action out of it at once, and what a redemption did not use, or all of it when
-    the hold expires, goes back in. An action that costs more than is in the purse is held back; so
-    money spent plus money held is never more than the amounts of the periods so far. The **plan** is
-    what the period still has to spend by expectation; from it follows the shadow price.
+    Two things have to be there before an action may be shown. **Cover**: a decision takes the whole
+    cost of its action out of the purse at once; what a redemption did not use, or all of it when
+    the hold expires, goes back in. So money spent plus money held is never more than the amounts of
+    the periods so far, whoever redeems. **Plan**: what it spends on average must be left of what
+    the period has to spend; from the plan follows the shadow price. Money that is spent at the
+    decision counts whole in both, so no period ever spends more of it than its amount.
 
-    Money counts in the period of its decision. What is left over at the end of one lapses; what
-    comes back from a hold of an earlier one is there for the current one.
+    What is left over at the end of a period lapses, but not what came back from a hold: that is
+    there for the next one, as is what was spent too much.
 
-    **In the log and before.** A decision counts in the purse from ``begin``, while its row is on its
-    way into the log; ``decided`` makes it part of the fold, or ``cancel`` forgets it. Rows that are
-    folded are facts: they are booked whatever is left. So is money spent after its hold expired:
-    it is taken out of what there is, if need be below 0, and then out of the next period.
+    **In the log and before.** A decision counts from ``begin``, while its row is on its way into
+    the log; ``decided`` makes it part of the fold, or ``cancel`` forgets it. Rows that are folded
+    are facts: they are booked whatever is left. So is money spent after its hold expired: it is
+    taken out of what there is, if need be below 0, and then out of the next period. Only
+    ``decided`` and ``spend`` change what is folded: who reads the log again has the same state.
 
     Time is passed in and never runs back: an earlier moment counts as the latest one seen.
 
@@ -89,12 +67,13 @@ class Budget:
 
     Example:
         >>> from policy.catalog.pacing.traffic import Period
+        >>> from policy.catalog.spending import Spending
         >>> budget = Budget("coupons", 500, Period.daily(), {"coupon": Spending(300)})
         >>> budget.held_back(now_us=0)
         {}
         >>> budget.decided("d1", "coupon", now_us=0)
-        >>> budget.left_cents, budget.held_back(now_us=1)
-        (200, {'coupon': 'out_of_budget'})
+        >>> budget.left_at(now_us=1).plan_cents, budget.held_back(now_us=1)
+        (200.0, {'coupon': 'out_of_budget'})
         >>> bool(budget.costs(("nothing", "coupon"))[1] > 0.0)
         True
     """
@@ -120,46 +99,40 @@ class Budget:
         self.period = period
         self.spending = dict(spending)
         self.traffic = traffic or Traffic()
-        prices = [one.cents for one in self.spending.values()]
-        self._cheapest, self._dearest = min(prices), max(prices)
-        self._price = ShadowPrice(
+        self._dearest = max(one.cents for one in self.spending.values())
+        self._least_price = least_price
+        self._pace = Pace(
             amount_cents,
-            self._dearest,
-            period_days=period.length_us / DAY_US,
-            first=parameter("first_price", first_price, 1e-12, LARGEST_FIRST_PRICE),
-            least=parameter("least_price", least_price, 0.0, LARGEST_FIRST_PRICE),
+            period,
+            self.spending.values(),
+            traffic or Traffic(),
+            first_price=first_price,
+            least_price=least_price,
         )
-        self._redemption = Redemption()
-        self._holds = Holds()
-        self._begun: dict[str, int] = {}
-        self._number: int | None = None
-        self._now_us: int | None = None
-        self._decided_us: int | None = None
-        self._purse = 0
-        self._plan = 0.0
-        self._spent = 0
+        self._account = Account(amount_cents, period)
+        self._in_flight = InFlight()
 
     @property
     def price(self) -> float:
         """What a cent must earn now, in units of reward."""
-        return self._price.value
-
-    @property
-    def left_cents(self) -> int:
-        """What a decision may still take; below 0 where facts overdrew it."""
-        return self._purse - sum(self._begun.values())
-
-    @property
-    def held_cents(self) -> int:
-        """What logged decisions hold, and may or may not spend."""
-        return self._holds.cents
+        return self._pace.price
 
     @property
     def spent_cents(self) -> int:
         """What was spent in all periods so far."""
-        return self._spent
+        return self._account.spent_cents
 
-    def costs(self, ids: tuple[str, ...]) -> Array:
+    @property
+    def held_cents(self) -> int:
+        """What logged decisions hold, and may or may not spend."""
+        return self._account.holds.amount
+
+    def left_at(self, now_us: int) -> Left:
+        """What there is at a moment, without what is on its way into the log."""
+        left, taken = self._account.left_at(now_us), self._in_flight.amount
+        return Left(left.purse_cents - taken, left.plan_cents - taken, left.back_cents)
+
+    def costs(self, ids: tuple[str, ...]) -> npt.NDArray[np.float64]:
         """What a policy subtracts from the scores: price times what an action spends on average.
 
         Args:
@@ -168,12 +141,8 @@ class Budget:
         Returns:
             In units of reward, (n_actions,), 0 for an action that is free.
         """
-        costs = np.zeros(len(ids))
-        spending = self.spending
-        for i, action_id in enumerate(ids):
-            if action_id in spending:
-                costs[i] = min(self.price * self.expected_cents(action_id), LARGEST_REWARD)
-        return costs
+        cents = np.array([self.expected_cents(action_id) for action_id in ids])
+        return np.minimum(self.price * cents, LARGEST_REWARD)
 
     def expected_cents(self, action_id: str) -> float:
         """What a decision for this action spends on average."""
@@ -182,7 +151,7 @@ class Budget:
             return 0.0
         if spending.hold_minutes is None:
             return float(spending.cents)
-        return spending.cents * self._redemption.share(action_id, spending.cents)
+        return spending.cents * self._account.redemption.share(action_id, spending.cents)
 
     def held_back(self, now_us: int) -> dict[str, Literal["out_of_budget"]]:
         """The actions that there is no money for.
@@ -190,27 +159,25 @@ class Budget:
         Args:
             now_us: Microseconds since 1970.
         """
-        self.advance(now_us)
-        left = self.left_cents
-        if left >= self._dearest:
+        left = self.left_at(now_us)
+        if min(left.purse_cents, left.plan_cents) >= self._dearest:
             return {}
-        return {name: "out_of_budget" for name, one in self.spending.items() if one.cents > left}
+        return {name: "out_of_budget" for name in self.spending if not self._affords(name, left)}
 
     def begin(self, decision_id: str, action_id: str) -> None:
         """Take the money of a decision that is on its way into the log.
 
         Raises:
-            BookingError: The decision has begun, or was booked, before.
+            BookingError: The decision has begun, or holds money, already; then nothing changes.
         """
-        if decision_id in self._begun or decision_id in self._holds:
-            raise BookingError(f"decision {shown(decision_id)} was begun before")
+        self._check_new(decision_id)
         spending = self.spending.get(action_id)
         if spending is not None:
-            self._begun[decision_id] = spending.cents
+            self._in_flight.begin(decision_id, spending.cents)
 
     def cancel(self, decision_id: str) -> None:
         """Give back what was begun: the row was not kept."""
-        self._begun.pop(decision_id, None)
+        self._in_flight.end(decision_id)
 
     def decided(self, decision_id: str, action_id: str, now_us: int) -> None:
         """Fold a logged decision at which an action of this budget could have been chosen.
@@ -225,17 +192,14 @@ class Budget:
         Raises:
             BookingError: The decision holds money already; then nothing changes.
         """
-        if decision_id in self._holds:
-            raise BookingError(f"decision {shown(decision_id)} was booked before")
-        self._begun.pop(decision_id, None)
-        now_us = self.advance(now_us)
-        days = self._days_since(now_us)
+        self._check_new(decision_id)
+        self._in_flight.end(decision_id)
+        account = self._account
+        now_us = account.advance(now_us)
         expected = self.expected_cents(action_id)
-        spending = self.spending.get(action_id)
-        if spending is not None:
-            self._book(decision_id, action_id, spending, expected)
-        remaining = Remaining(self._plan, self._days_left(now_us), self._purse >= self._cheapest)
-        self._price.decided(expected, days, remaining)
+        cover_cents = self._take(decision_id, action_id, expected, now_us)
+        spendable = any(self._affords(name, account.left) for name in self.spending)
+        self._pace.decided(expected, cover_cents, now_us, account, spendable=spendable)
 
     def spend(self, decision_id: str, action_id: str, cents: int, now_us: int) -> None:
         """Fold what a decision turned out to spend; its hold ends with it.
@@ -255,37 +219,8 @@ class Budget:
         if isinstance(cents, bool) or not isinstance(cents, int) or abs(cents) > LARGEST_CENTS:
             rule = f"must be a whole number within ±{LARGEST_CENTS:g}"
             raise BookingError(f"cents is {shown(cents)}: {rule}")
-        self.advance(now_us)
-        hold = self._holds.take(decision_id)
-        if hold is None:
-            self._redemption.late(action_id, cents)
-        else:
-            self._release(hold, cents)
-        self._purse -= cents
-        self._plan -= cents
-        self._spent += cents
-
-    def advance(self, now_us: int) -> int:
-        """Let time pass: holds expire and periods end, in the order in which they do.
-
-        Args:
-            now_us: Microseconds since 1970.
-
-        Returns:
-            The latest moment seen.
-        """
-        if self._now_us is not None and now_us <= self._now_us:
-            return self._now_us
-        number = self.period.number(now_us)
-        if self._number is None:
-            self._open(number)
-        while self._number is not None and self._number < number:
-            self._expire(self.period.end_us(self._number) - 1)
-            # Nothing happens in a period without holds: on to the last one.
-            self._open(number if not self._holds else self._number + 1)
-        self._expire(now_us)
-        self._now_us = now_us
-        return now_us
+        self._account.advance(now_us)
+        self._account.redeem(decision_id, action_id, cents)
 
     def state(self) -> tuple[dict[str, JSON], dict[str, npt.NDArray[Any]]]:
         """What was folded, for ``policy.model_file.dump``; not what has only begun.
@@ -293,21 +228,58 @@ class Budget:
         Returns:
             A manifest, and arrays of what is held.
         """
-        ids, arrays = self._holds.state()
-        manifest: dict[str, JSON] = {
+        account, arrays = self._account.state()
+        return self._terms() | {"pace": self._pace.state(), "account": account}, arrays
+
+    def load_state(
+        self, manifest: Mapping[str, JSON], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> None:
+        """Resume from ``state``, to the bit.
+
+        Raises:
+            StateError: The state is damaged or that of a budget on other terms; then nothing
+                changes.
+        """
+        check_terms(manifest, self._terms())
+        account, loaded = manifest.get("account"), Account(self.amount_cents, self.period)
+        if not isinstance(account, dict):
+            raise StateError(f"saved account is {shown(account)}: the file is damaged")
+        loaded.load_state(account, arrays)
+        self._pace.load_state(manifest.get("pace"))
+        self._account = loaded
+
+    def _check_new(self, decision_id: str) -> None:
+        if decision_id in self._account.holds:
+            raise BookingError(f"decision {shown(decision_id)} was booked before")
+
+    def _affords(self, action_id: str, left: Left) -> bool:
+        covered = self.spending[action_id].cents <= left.purse_cents
+        return covered and self.expected_cents(action_id) <= left.plan_cents
+
+    def _take(self, decision_id: str, action_id: str, expected: float, now_us: int) -> int:
+        """Spend or hold what an action costs; returns that."""
+        spending = self.spending.get(action_id)
+        if spending is None:
+            return 0
+        expires_us = spending.expires_us(now_us)
+        if expires_us is None:
+            self._account.spend(spending.cents)
+        else:
+            hold = Hold(action_id, spending.cents, expires_us, expected)
+            self._account.take(decision_id, hold)
+        return spending.cents
+
+    def _terms(self) -> dict[str, JSON]:
+        """What this state was made under."""
+        period = self.period
+        return {
             "kind": self.kind,
             "schema": self.schema,
             "name": self.name,
-            "period": list(self._period_key()),
             "amount_cents": self.amount_cents,
-            "number": self._number,
-            "now_us": self._now_us,
-            "decided_us": self._decided_us,
-            "purse": self._purse,
-            "plan": self._plan,
-            "spent": self._spent,
-            "price": self._price.state(),
-            "redemption": self._redemption.state(),
-            "holds": ids,
+            "period": [period.start_us, period.length_us, period.repeats],
+            "least_price": self._least_price,
+            "spending": {
+                name: [one.cents, one.hold_minutes] for name, one in sorted(self.spending.items())
+            },
         }
-        return manifest, arrays

@@ -6,6 +6,7 @@ Under budgets (cents) and inventories (units).
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -64,14 +65,10 @@ class Holds:
         return len(self._holds)
 
     def add(self, decision_id: str, hold: Hold) -> None:
-        """Hold; the decision must not hold anything yet."""
+        """Hold; a decision holds once, and never again."""
         self._holds[decision_id] = hold
         heappush(self._expiring, (hold.expires_us, decision_id))
         self.amount += hold.amount
-
-    def get(self, decision_id: str) -> Hold | None:
-        """What a decision holds."""
-        return self._holds.get(decision_id)
 
     def take(self, decision_id: str) -> Hold | None:
         """End the hold of a decision."""
@@ -83,11 +80,23 @@ class Holds:
     def expired(self, now_us: int) -> Iterator[Hold]:
         """End the holds whose time is over, the earliest first."""
         while self._expiring and self._expiring[0][0] <= now_us:
-            expires_us, decision_id = heappop(self._expiring)
-            hold = self._holds.get(decision_id)
-            if hold is not None and hold.expires_us == expires_us:
-                self.take(decision_id)
+            _, decision_id = heappop(self._expiring)
+            hold = self.take(decision_id)
+            if hold is not None:
                 yield hold
+
+    def due(self, now_us: int) -> list[Hold]:
+        """The holds that ``expired`` would end, the earliest first; nothing changes."""
+        found, places = [], [0]
+        while places:  # from the root of the heap down, as far as it is due
+            place = places.pop()
+            if place >= len(self._expiring) or self._expiring[place][0] > now_us:
+                continue
+            hold = self._holds.get(self._expiring[place][1])
+            if hold is not None:
+                found.append(hold)
+            places += (2 * place + 1, 2 * place + 2)
+        return sorted(found, key=attrgetter("expires_us"))
 
     def state(self) -> tuple[list[JSON], Arrays]:
         """Pairs of decision and action for a manifest, and the columns of numbers, (n_holds,)."""

@@ -166,9 +166,7 @@ def from_bytes(data: bytes) -> Network:
                 f"model file has {name} {shown(manifest.get(name))}: must be {needed!r}; "
                 "train one with this version"
             )
-    return from_arrays(
-        _names(manifest, "feature_names"), _names(manifest, "action_ids"), arrays
-    )
+    return from_arrays(_names(manifest, "feature_names"), _names(manifest, "action_ids"), arrays)
 
 
 def from_arrays(

@@ -9,12 +9,16 @@ import pytest
 from api.storage.base import (
     EXPOSURES,
     Appended,
+    BookingRow,
     Credit,
     DeadLetterRow,
     DecisionRow,
     EventRow,
+    Redeemable,
+    Redemption,
     RepeatedDecisionError,
     RewardRow,
+    SettlementRow,
     Store,
     StoreUnavailableError,
 )
@@ -91,6 +95,43 @@ async def rewards_of(store: Store) -> list[tuple[float, bool]]:
 
 def nothing(_: Appended) -> None:
     return
+
+
+def test_an_order_settles_once_what_decisions_hold(opened: Callable[[], SQLiteStore]) -> None:
+    order = Conversion("Order Completed", 500, (Line("p", "Tea", None, 500, 3),))
+    redemption = Redemption(
+        ("ann", "anon"), order, "order:1", {"tea": Redeemable(10 * MINUTE_US, 400)},
+        {"home": "category"},
+    )  # fmt: skip
+    heard: list[tuple[SettlementRow, ...]] = []
+
+    async def work(store: Store) -> None:
+        rows = (
+            decision(1),  # too long ago
+            decision(7),
+            decision(8, visitor="anon"),
+            decision(9, match_value="Salt"),
+            decision(10, visitor="bob"),
+            decision(11, action_id="salt"),
+            decision(13),  # later than the order
+        )
+        for row in rows:
+            store.append_decision(row)
+        for number in (1, 2):
+            row = event(number, minute=12)
+            await store.append_events([row], [[redemption]], lambda a: heard.append(a.settlements))
+
+    run(opened(), work)
+    store = opened()
+    settled = store.settlements_after(0, 9)
+    assert settled == [
+        SettlementRow(1, "d8", "tea", 3, 400, 0, 7),
+        SettlementRow(2, "d7", "tea", 0, 0, 0, 7),
+    ]
+    assert heard == [tuple(settled), ()]
+    assert store.settlements_after(1, 9) == settled[1:]
+    assert store.bookings_after(5, 1) == [BookingRow(6, "d11", "home", "salt", 11 * MINUTE_US)]
+    run(store, lambda s: asyncio.sleep(0))
 
 
 def test_events_keep_their_order_and_count_once(opened: Callable[[], SQLiteStore]) -> None:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from policy.errors import StateError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from policy.model_file import JSON
 
 KEPT = 0.998
@@ -63,13 +61,18 @@ class Redemption:
         """Everything counted."""
         return {name: [held, spent] for name, (held, spent) in self._totals.items()}
 
-    def load_state(self, state: Mapping[str, JSON]) -> None:
-        """Resume from ``state``, to the bit.
+    @classmethod
+    def of_state(cls, state: JSON) -> Redemption:
+        """What gave this state, to the bit.
 
         Raises:
-            StateError: Not pairs of finite numbers; then nothing changes.
+            StateError: Not pairs of finite numbers.
         """
-        self._totals = {name: _pair(name, saved) for name, saved in state.items()}
+        if not isinstance(state, dict):
+            raise StateError(f"saved redemption is {shown(state)}: must be pairs by action")
+        redemption = cls()
+        redemption._totals = {name: _pair(name, saved) for name, saved in state.items()}
+        return redemption
 
     def _add(self, action_id: str, held_cents: int, spent_cents: int) -> None:
         kept = KEPT if held_cents else 1.0

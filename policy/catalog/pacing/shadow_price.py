@@ -28,7 +28,7 @@ RANGE = 1e6
 MEMORY_DAYS = 7.0
 MEMORY_PERIODS = 3.0
 
-FIELDS = ("price", "typical_cents", "purchases", "decisions", "days")
+FIELDS = ("price", "typical_cents", "typical_cover_cents", "purchases", "decisions", "days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,13 @@ class Remaining:
 
     Args:
         cents: Not yet spent, by expectation.
+        cover_cents: That decisions can take until it is over, at worst.
         days: Traffic to come, in days of average traffic.
         spendable: Whether anything can be bought at all; else the price has nothing to learn.
     """
 
     cents: float
+    cover_cents: float
     days: float
     spendable: bool
 
@@ -60,7 +62,8 @@ class ShadowPrice:
     pays for. In the logarithm neither the unit of rewards nor that of money matters, and a price
     that is wrong by orders of magnitude is right after a few dozen purchases. The target is solved
     again at each decision, so that what was spent too fast is made up for evenly. ``left + c``
-    looks one purchase ahead: what is too little for a purchase would be left over.
+    looks one purchase ahead: what is too little for a purchase would be left over. Where cover runs
+    out before money does, what it lets be spent is what is left: cover · c / typical cover taken.
 
     The number of decisions to come is the traffic to come times the decisions seen per day of
     average traffic, of the last week (of three periods where they are shorter). A target per
@@ -76,7 +79,7 @@ class ShadowPrice:
 
     Example:
         >>> price = ShadowPrice(1000, 100, period_days=1.0)
-        >>> price.decided(100.0, 0.01, Remaining(900.0, 0.9, True))
+        >>> price.decided(100.0, 100, 0.01, Remaining(900.0, 900, 0.9, True))
         >>> price.value > 1e-3
         True
 
@@ -101,30 +104,35 @@ class ShadowPrice:
         self._budget_cents = budget_cents
         self._lowest, self._highest = max(least, self.value / RANGE), self.value * RANGE
         self._memory_days = min(MEMORY_DAYS, MEMORY_PERIODS * period_days)
-        self._typical_cents = float(dearest_cents)
+        self._typical_cents = self._typical_cover_cents = float(dearest_cents)
         self._purchases = 0.0
         self._decisions = 0.0
         self._days = 0.0
 
-    def decided(self, cents: float, days: float | None, remaining: Remaining) -> None:
+    def decided(
+        self, cents: float, cover_cents: int, days: float | None, remaining: Remaining
+    ) -> None:
         """Learn from a decision.
 
         Args:
             cents: What it is expected to spend in the end; 0 for an action that costs nothing.
+            cover_cents: What it spends at worst.
             days: Traffic expected since the decision before; None for the first one.
             remaining: What is left after it.
         """
-        self._count(cents, days)
+        self._count(cents, cover_cents, days)
         if not remaining.spendable or not self._days:
             return
         typical = self._typical_cents
         to_come = max(self._decisions / self._days * remaining.days, 1.0)
-        target = min((max(remaining.cents, 0.0) + typical) / to_come, typical)
+        covered = remaining.cover_cents * typical / self._typical_cover_cents
+        left = max(min(remaining.cents, covered), 0.0)
+        target = min((left + typical) / to_come, typical)
         step = max(LARGEST_STEP / math.sqrt(self._purchases + 1.0), SMALLEST_STEP)
         moved = self.value * math.exp(min(step * (cents - target) / typical, LARGEST_MOVE))
         self.value = min(max(moved, self._lowest), self._highest)
 
-    def _count(self, cents: float, days: float | None) -> None:
+    def _count(self, cents: float, cover_cents: int, days: float | None) -> None:
         if days is not None:
             kept = math.exp(-days / self._memory_days)
             self._decisions = kept * self._decisions + 1.0
@@ -133,6 +141,8 @@ class ShadowPrice:
             paid_for = max(self._budget_cents / self._typical_cents, 1.0)
             self._purchases = min(self._purchases + 1.0, paid_for)
             self._typical_cents += (cents - self._typical_cents) / self._purchases
+            cover_more = cover_cents - self._typical_cover_cents
+            self._typical_cover_cents += cover_more / self._purchases
 
     def state(self) -> dict[str, JSON]:
         """Everything learned."""
@@ -150,9 +160,23 @@ class ShadowPrice:
             if not isinstance(number, float) or not 0.0 <= number < math.inf:
                 raise StateError(f"saved {name} is {shown(number)}: must be a number from 0")
             numbers.append(number)
-        if not numbers[0] or not numbers[1]:
-            raise StateError("saved price and typical_cents must be above 0")
-        self.value, self._typical_cents, self._purchases, self._decisions, self._days = numbers
+        if not all(numbers[:3]):
+            raise StateError("saved price and typical amounts must be above 0")
+        (
+            self.value,
+            self._typical_cents,
+            self._typical_cover_cents,
+            self._purchases,
+            self._decisions,
+            self._days,
+        ) = numbers
 
     def _numbers(self) -> tuple[float, ...]:
-        return self.value, self._typical_cents, self._purchases, self._decisions, self._days
+        return (
+            self.value,
+            self._typical_cents,
+            self._typical_cover_cents,
+            self._purchases,
+            self._decisions,
+            self._days,
+        )

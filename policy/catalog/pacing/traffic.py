@@ -80,6 +80,12 @@ class Period:
         """Whether there is money in a period."""
         return number >= 0 if self.repeats else number == 0
 
+    def n_funded(self, start: int, stop: int) -> int:
+        """How many periods of ``range(start, stop)`` there is money in."""
+        if self.repeats:
+            return max(stop - max(start, 0), 0)
+        return int(start <= 0 < stop)
+
 
 class Traffic:
     """How visits spread over a week: a weight for each of its hours.
@@ -92,7 +98,7 @@ class Traffic:
 
     Example:
         >>> even = Traffic()
-        >>> even.days(0, 3 * DAY_US)
+        >>> round(even.days(0, 3 * DAY_US), 9)
         3.0
     """
 
@@ -129,11 +135,13 @@ class Traffic:
 
     def days(self, start_us: int, end_us: int) -> float:
         """Traffic to expect between two moments, in days of average traffic."""
-        return self._until(end_us) - self._until(start_us)
+        (from_week, start), (to_week, end) = self._in_week(start_us), self._in_week(end_us)
+        return 7.0 * (to_week - from_week) + (end - start)
 
-    def _until(self, time_us: int) -> float:
+    def _in_week(self, time_us: int) -> tuple[int, float]:
+        """Which week it is, and the traffic of the week until then."""
         week, hour, into_us = _hour(time_us)
-        return 7.0 * week + self._before[hour] + self._days[hour] * (into_us / HOUR_US)
+        return week, self._before[hour] + self._days[hour] * (into_us / HOUR_US)
 
 
 def _hour(time_us: int) -> tuple[int, int, int]:

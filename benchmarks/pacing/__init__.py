@@ -1,0 +1,1 @@
+"""Budgets over 200 simulated days, beside the best fixed threshold in hindsight."""
