@@ -132,7 +132,7 @@ def _order(shopper: int, day: int, at_s: int, what: Outcome) -> Event:
     )
 
 
-def _event(  # noqa: PLR0913, PLR0917  # the parts of every event
+def _event(  # noqa: PLR0913  # the parts of every event
     shopper: int,
     day: int,
     at_s: int,

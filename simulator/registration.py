@@ -1,7 +1,7 @@
 """The room's environments under their ids: importing this module registers them.
 
-    import gymnasium, simulator.registration
-    gymnasium.make("segue/Shopper-v0"); gymnasium.make_vec("segue/Shopper-v0", num_envs=4096)
+import gymnasium, simulator.registration
+gymnasium.make("segue/Shopper-v0"); gymnasium.make_vec("segue/Shopper-v0", num_envs=4096)
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def discrete_shopper(carryover: Carryover | None = None) -> FiniteMDP:
     )
 
 
-def _chances(  # noqa: PLR0913, PLR0917  # the axes of the state
+def _chances(  # the axes of the state
     c: Carryover, kind: npt.NDArray[np.int64], reference: Array, fatigue: Array, recency: Array,
     price: Array,
 ) -> tuple[Array, Array]:  # fmt: skip

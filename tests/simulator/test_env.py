@@ -90,7 +90,7 @@ def test_bad_actions_are_refused_before_anything_happens() -> None:
         if not info["action_mask"][1]:
             break
     assert info["action_mask"].tolist() == [True] + [False] * 8 + [True] * 3
-    with pytest.raises(ActionError, match="'email-news' is masked .* action_mask"):
+    with pytest.raises(ActionError, match=r"'email-news' is masked .* action_mask"):
         env.step(np.int64(1))
 
 

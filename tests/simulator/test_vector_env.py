@@ -88,7 +88,9 @@ def test_without_autoreset_the_mask_resets_what_is_over() -> None:
 def test_the_same_seed_repeats_and_a_clone_restores() -> None:
     envs = ShopperVectorEnv(N, world=WORLD)
     first, second = rollout(envs, 20), rollout(envs, 20)
-    assert all((a[0] == b[0]).all() and (a[1] == b[1]).all() for a, b in zip(first, second, strict=True))
+    assert all(
+        (a[0] == b[0]).all() and (a[1] == b[1]).all() for a, b in zip(first, second, strict=True)
+    )
     moment = envs.clone()
     after = envs.step(np.zeros(N, np.int64))
     envs.restore(moment)
