@@ -92,7 +92,9 @@ def parse_world(name: str, text: str) -> World:
         raise WorldError("scenario", name, f"is not TOML: {cause}") from None
     _check_keys("scenario", given, _TOP)
     if "version" not in given:
-        raise WorldError("version", None, "must be given, a whole number that changes with the text")
+        raise WorldError(
+            "version", None, "must be given, a whole number that changes with the text"
+        )
     segments = tuple(_made("segments", Segment, row) for row in _rows(given, "segments"))
     actions = tuple(_made("actions", Action, row) for row in _rows(given, "actions"))
     population = {"spend_p": given["spend_p"]} if "spend_p" in given else {}
@@ -152,9 +154,9 @@ def _rows(given: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _check_keys(where: str, given: dict[str, Any], known: Iterable[str]) -> None:
-    for key in given:
+    for key, value in given.items():
         if key not in known:
-            raise WorldError(f"{where}.{key}", given[key], f"is unknown; {suggestion(key, known)}")
+            raise WorldError(f"{where}.{key}", value, f"is unknown; {suggestion(key, known)}")
 
 
 def _number(name: str, value: object) -> float:

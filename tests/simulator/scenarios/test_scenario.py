@@ -61,7 +61,9 @@ def test_coupon_addiction_makes_discounts_cost_later_orders() -> None:
 def test_drift_moves_tastes_to_the_next_category() -> None:
     _, days = lives(load_world("drift").without("churn"), CROWD, 364)
     early, late = days.category[:60], days.category[300:]
-    shares = [np.bincount(c[c >= 0].astype(int), minlength=4) / (c >= 0).sum() for c in (early, late)]
+    shares = [
+        np.bincount(c[c >= 0].astype(int), minlength=4) / (c >= 0).sum() for c in (early, late)
+    ]
     assert np.abs(shares[1] - np.roll(shares[0], -1)).sum() < np.abs(shares[1] - shares[0]).sum()
 
 
