@@ -1,4 +1,4 @@
-"""`segue`: serve, check a configuration, make keys, run the demo."""
+"""`segue`: serve, check a configuration, make keys, run the demo, practise on shoppers."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,9 @@ from rich.markup import escape
 
 from api.auth import key_hash, new_key
 from api.cli.demo.command import demo
+from api.cli.experiment import experiment
+from api.cli.simulate.command import simulate
+from api.cli.train import train
 from api.configuration import load_settings
 from api.loop.placement import build_placements
 from api.settings import Scope, Settings, SettingsError
@@ -18,7 +21,10 @@ from policy.errors import PolicyError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
+app.add_typer(train, name="train")
 app.command()(demo)
+app.command()(experiment)
+app.command()(simulate)
 
 console = Console()
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
