@@ -7,7 +7,7 @@ CONFIG ?= segue.toml
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-http bench-policies bench-profiles bench-slots clean
+.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-http bench-policies bench-ppo bench-profiles bench-simulator bench-slots clean test-train
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) '.[demo,dev]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.train: $(VENV)/.dev
+	$(INSTALL) '.[train]'
+	@touch $@
+
 $(VENV)/.peers: $(VENV)/.dev
 	$(INSTALL) '.[peers]'
 	@touch $@
@@ -35,6 +39,9 @@ serve: $(VENV)/.demo ## run the service with CONFIG (default segue.toml)
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-train: $(VENV)/.train ## the tests that need torch or numba (skipped elsewhere)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/policy/ppo tests/simulator tests/api/cli/test_train.py $(ARGS)
 
 check: lint types imports test ## what CI runs: lint, types, import layers, tests
 
@@ -65,6 +72,12 @@ bench-policies: $(VENV)/.peers ## microseconds per decision and per update, MABW
 
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
 	$(BIN)/python -m benchmarks.slots $(ARGS)
+
+bench-ppo: $(VENV)/.train ## share of a known optimum: PPO, bandits, myopic, constant (15 minutes)
+	$(BIN)/python -m benchmarks.ppo $(ARGS)
+
+bench-simulator: $(VENV)/.train ## environment steps per second, numpy and compiled
+	$(BIN)/python -m benchmarks.simulator $(ARGS)
 
 bench-profiles: $(VENV)/.peers ## bytes per visitor and microseconds per event
 	$(BIN)/python -m benchmarks.profiles $(ARGS)
