@@ -20,10 +20,12 @@ What is left out keeps its default. An unknown key is an error that names the ne
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
 
 from policy.errors import suggestion
 from simulator.dynamics.effects import Effects
@@ -58,13 +60,24 @@ def scenario_names() -> tuple[str, ...]:
 def load_world(name_or_path: str) -> World:
     """A world by the name of a shipped scenario, or by the path of a TOML file.
 
+    ``NAME~SEED`` is that world with each effect off by up to a quarter, drawn from the seed: a
+    policy that was trained on the one is judged on the other.
+
     Raises:
         WorldError: No such scenario or file, or one that does not describe a world.
 
     Example:
         >>> load_world("steady").name
         'steady'
+        >>> load_world("steady~7").effects.loss == load_world("steady").effects.loss
+        False
     """
+    base, tilde, perturbation = name_or_path.rpartition("~")
+    if tilde:
+        if not perturbation.isdecimal():
+            raise WorldError("scenario", name_or_path, "must have a whole number after ~")
+        world = load_world(base).perturbed(np.random.default_rng(int(perturbation)))
+        return replace(world, name=name_or_path)
     if name_or_path in scenario_names():
         text = files("simulator.scenarios").joinpath(f"{name_or_path}.toml").read_text("utf-8")
         return parse_world(name_or_path, text)

@@ -93,6 +93,17 @@ def test_what_is_no_world_is_refused_by_name(text: str, message: str) -> None:
         parse_world("mine", text)
 
 
+def test_a_perturbed_world_is_another_one_nearby_and_the_same_each_time() -> None:
+    near, world = load_world("steady~3"), load_world("steady")
+    assert near == load_world("steady~3") != load_world("steady~4")
+    assert near.name == "steady~3"
+    assert world.effects.gain * 0.75 <= near.effects.gain <= world.effects.gain * 1.25
+    half_lives = [1.0 - effects.loyalty_fade for effects in (near.effects, world.effects)]
+    assert half_lives[0] == pytest.approx(half_lives[1], rel=0.2501)
+    with pytest.raises(WorldError, match="whole number after ~"):
+        load_world("steady~x")
+
+
 def test_files_and_names_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match="did you mean 'steady'"):
         load_world("stedy")
