@@ -23,6 +23,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) '.[demo,dev]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.train: $(VENV)/.dev
+	$(INSTALL) '.[train]'
+	@touch $@
+
 $(VENV)/.peers: $(VENV)/.dev
 	$(INSTALL) '.[peers]'
 	@touch $@
@@ -35,6 +39,9 @@ serve: $(VENV)/.demo ## run the service with CONFIG (default segue.toml)
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-train: $(VENV)/.train ## the tests that need torch or numba (skipped elsewhere)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/policy/ppo tests/simulator tests/api/cli/test_train.py $(ARGS)
 
 check: lint types imports test ## what CI runs: lint, types, import layers, tests
 
@@ -74,6 +81,12 @@ bench-segments: $(VENV)/.dev ## whether segments last, are apart and know the fu
 
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
 	$(BIN)/python -m benchmarks.slots $(ARGS)
+
+bench-ppo: $(VENV)/.train ## share of a known optimum: PPO, bandits, myopic, constant (15 minutes)
+	$(BIN)/python -m benchmarks.ppo $(ARGS)
+
+bench-simulator: $(VENV)/.train ## environment steps per second, numpy and compiled
+	$(BIN)/python -m benchmarks.simulator $(ARGS)
 
 bench-profiles: $(VENV)/.peers ## bytes per visitor and microseconds per event
 	$(BIN)/python -m benchmarks.profiles $(ARGS)

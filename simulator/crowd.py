@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
+from simulator.dynamics import step
 from simulator.dynamics.draws import shopper_keys
 from simulator.dynamics.shopper import (
     N_STATES,
@@ -24,7 +25,6 @@ from simulator.dynamics.shopper import (
     newborn,
     rows_of,
 )
-from simulator.dynamics.step import advance
 from simulator.errors import ActionError, WorldError
 from simulator.footprint import FEATURES, N_SUMS, blank, features, fold
 
@@ -92,7 +92,7 @@ class Crowd:
         *,
         seed: int = 0,
         observe: Observe = "features",
-        advance: Advance = advance,
+        advance: Advance | None = None,
     ) -> None:
         if not 1 <= n_shoppers <= 10**7:
             raise WorldError("n_shoppers", n_shoppers, "must be from 1 to 10,000,000")
@@ -100,12 +100,13 @@ class Crowd:
             raise WorldError("observe", observe, f"must be one of {', '.join(OBSERVE)}")
         self.world = world
         self.observe = observe
-        self._advance = advance
+        self._advance: Advance = advance or step.advance
         self._email = np.array([action.channel == "email" for action in world.actions])
         self._push = np.array([action.channel == "push" for action in world.actions])
-        self.start(seed, n_shoppers)
+        self.shoppers = np.arange(n_shoppers)
+        self.start(seed)
 
-    def start(self, seed: int, n_shoppers: int | None = None, first: int = 0) -> None:
+    def start(self, seed: int, first: int = 0) -> None:
         """Begins anew with shoppers first, first + 1, ...
 
         Raises:
@@ -113,7 +114,7 @@ class Crowd:
         """
         if not 0 <= seed < 2**63:
             raise WorldError("seed", seed, "must be at least 0 and below 2**63")
-        n = len(self.shoppers) if n_shoppers is None else n_shoppers
+        n = len(self.shoppers)
         self.seed = seed
         self.shoppers = np.arange(first, first + n)
         self.keys = np.empty(n, np.uint64)
@@ -149,16 +150,18 @@ class Crowd:
         outcome = rows_of(Outcome, block)
         if self.observe != "oracle":
             columns = self.world.tables.actions[:, actions]
-            offer = Offer(*columns, day, day, day)  # of the calendar, nothing is read
+            calendar = day, day, day  # nothing reads it here
+            offer = Offer(*(*columns, *calendar))
             self.sums = fold(self.sums, day, offer, outcome)
         return outcome
 
     def mask(self) -> npt.NDArray[np.bool_]:
-        """Which actions reach each shopper: not those of a channel that was left, (n, n_actions)."""
+        """Which actions reach each shopper: none of a channel that was left, (n, n_actions)."""
         state = rows_of(State, self.state)
         no_email = (state.email_on == 0.0)[:, None] & self._email
         no_push = (state.push_on == 0.0)[:, None] & self._push
-        return ~(no_email | no_push)
+        allowed: npt.NDArray[np.bool_] = ~(no_email | no_push)
+        return allowed
 
     def observation(self) -> npt.NDArray[np.float32]:
         """What a policy sees this morning, (n, len(names))."""
@@ -185,12 +188,14 @@ class Crowd:
     @property
     def left(self) -> npt.NDArray[np.bool_]:
         """Who has left for good, (n,)."""
-        return rows_of(State, self.state).alive == 0.0
+        gone: npt.NDArray[np.bool_] = rows_of(State, self.state).alive == 0.0
+        return gone
 
     @property
     def timed_out(self) -> npt.NDArray[np.bool_]:
         """Whose time is up, (n,)."""
-        return self.state[0] >= self.world.horizon_days
+        over: npt.NDArray[np.bool_] = self.state[0] >= self.world.horizon_days
+        return over
 
     def clone(self) -> Snapshot:
         """The crowd as it is now, independent of what comes."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simulator.dynamics.world import World
 
 
-class ShopperEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
+class ShopperEnv(gymnasium.Env[Any, Any]):
     """One shopper, day by day, until they leave for good (terminated) or time is up (truncated).
 
     Args:
@@ -46,8 +46,7 @@ class ShopperEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         max_episode_steps: int | None = None,
         advance: Advance | None = None,
     ) -> None:
-        compute = {} if advance is None else {"advance": advance}
-        self.crowd = Crowd(world_of(world, max_episode_steps), 1, observe=observe, **compute)
+        self.crowd = Crowd(world_of(world, max_episode_steps), 1, observe=observe, advance=advance)
         self.observation_space, self.action_space = spaces_of(self.crowd)
         self._running: bool | None = None
 

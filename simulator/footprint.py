@@ -253,4 +253,5 @@ def _days_since(then: Array, now: Array) -> Array:
 
 def _log(value: Array, at: float) -> Array:
     """1 at ``at``, on a log1p scale."""
-    return np.log1p(value) / np.log1p(at)
+    scaled: Array = np.log1p(value) / np.log1p(at)
+    return scaled

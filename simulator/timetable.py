@@ -25,5 +25,5 @@ CHECKOUT_S: Final = VISIT_S + 360
 COUPON_S: Final = VISIT_S + 420
 ORDER_S: Final = VISIT_S + 480
 LATE_ORDER_S: Final = 18 * HOUR_S
-"""When an order is placed that was decided on earlier, by a shopper who does not check out today."""
+"""When an order is placed that was decided on earlier, if its shopper does not check out today."""
 REFUND_S: Final = 20 * HOUR_S

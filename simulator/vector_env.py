@@ -71,10 +71,9 @@ class ShopperVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> None:
         self.num_envs = num_envs
         self.world = world_of(world, max_episode_steps)
-        compute = {} if advance is None else {"advance": advance}
-        self.crowd = Crowd(self.world, num_envs, observe=observe, **compute)
+        self.crowd = Crowd(self.world, num_envs, observe=observe, advance=advance)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
         self.single_observation_space, self.single_action_space = spaces_of(self.crowd)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)

@@ -1,4 +1,4 @@
-"""`segue`: serve, check a configuration, make keys, export and erase, run the demo."""
+"""`segue`: serve, check, make keys, export and erase, run the demo, practise on shoppers."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,10 @@ from rich.markup import escape
 
 from api.auth import key_hash, new_key
 from api.cli.demo.command import demo
+from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
+from api.cli.simulate.command import simulate
+from api.cli.train import train
 from api.cli.visitors import app as visitors
 from api.loop.placement import build_placements
 from api.settings import Scope, SettingsError
@@ -20,7 +23,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
 app.add_typer(visitors, name="visitors")
+app.add_typer(train, name="train")
 app.command()(demo)
+app.command()(experiment)
+app.command()(simulate)
 
 console = Console()
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]

@@ -71,14 +71,14 @@ class Network:
             if name not in self.weights or name not in self.biases:
                 raise StateError(f"network has no layer {name!r}")
             n_inputs = n_features if name.endswith("hidden_1") else self._width_before(name)
-            n_outputs = widths.get(name, self.weights[name].shape[0])
+            n_outputs = widths.get(name, int(self.weights[name].shape[0]))
             _check(f"weights of {name}", self.weights[name], (n_outputs, n_inputs))
             _check(f"biases of {name}", self.biases[name], (n_outputs,))
 
     def _width_before(self, name: str) -> int:
         prefix = "value_" if name.startswith("value") else ""
         before = "hidden_1" if name.endswith("hidden_2") else "hidden_2"
-        return self.weights[prefix + before].shape[0]
+        return int(self.weights[prefix + before].shape[0])
 
     def scaled(self, observation: npt.ArrayLike) -> Array:
         """The network's inputs, (..., n_features)."""
@@ -112,10 +112,11 @@ class Network:
         """
         logits = self.logits(observation)
         if mask is not None:
-            if not mask.any(axis=-1).all():
-                raise DecisionError("every action is masked: at least one must be allowed")
-            logits = np.where(mask, logits, np.float32(-np.inf))
-        logits -= np.maximum.reduce(logits, axis=-1, keepdims=True)
+            np.copyto(logits, -np.inf, where=~mask)
+        best = np.maximum.reduce(logits, axis=-1, keepdims=True)
+        if mask is not None and best.min() == -np.inf:
+            raise DecisionError("every action is masked: at least one must be allowed")
+        logits -= best
         weights = np.exp(logits, out=logits)
         weights /= np.add.reduce(weights, axis=-1, keepdims=True)
         return weights

@@ -26,16 +26,16 @@ class Effects(NamedTuple):
     # Visits.
     season: float = 1.0
     loyalty_visit: float = 0.5
-    email_lift: float = 3.0
-    push_lift: float = 2.5
+    email_lift: float = 10.0
+    push_lift: float = 8.0
     in_store: float = 1.0
     # Contact fatigue and opting out.
-    fatigue_fade: float = 0.9
+    fatigue_fade: float = 0.85
     fatigue_attention: float = 0.35
-    fatigue_visit: float = 0.05
-    fatigue_churn: float = 0.004
+    fatigue_visit: float = 0.02
+    fatigue_churn: float = 0.0015
     fatigue_half: float = 4.0
-    opt_out: float = 0.03
+    opt_out: float = 0.01
     # Browsing.
     search: float = 0.3
     view_odds: float = 1.0

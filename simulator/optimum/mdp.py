@@ -65,9 +65,13 @@ class FiniteMDP:
             raise WorldError("gamma", self.gamma, "must be at least 0 and below 1")
         totals = self.probabilities.sum(2)
         if not ((self.probabilities >= 0.0).all() and (totals <= 1.0 + 1e-12).all()):
-            raise WorldError("probabilities", totals.max(), "must be positive, at most 1 in sum")
+            raise WorldError(
+                "probabilities", float(totals.max()), "must be positive, at most 1 in sum"
+            )
         if not (self.next_states >= 0).all() or not (self.next_states < n_states).all():
-            raise WorldError("next_states", self.next_states.max(), f"must be below {n_states}")
+            raise WorldError(
+                "next_states", int(self.next_states.max()), f"must be below {n_states}"
+            )
         if not np.isfinite(self.rewards).all():
             raise WorldError("rewards", self.rewards, "must be finite")
         if self.start.shape != (n_states,) or abs(self.start.sum() - 1.0) > 1e-9:
@@ -76,12 +80,12 @@ class FiniteMDP:
     @property
     def n_states(self) -> int:
         """Number of states."""
-        return self.rewards.shape[0]
+        return int(self.rewards.shape[0])
 
     @property
     def n_actions(self) -> int:
         """Number of actions."""
-        return self.rewards.shape[1]
+        return int(self.rewards.shape[1])
 
     def matrix(self) -> csr_array:
         """Transitions, (n_states · n_actions, n_states)."""
@@ -134,8 +138,11 @@ def evaluate(mdp: FiniteMDP, policy: Array) -> Array:
     for _ in range(LARGEST_ITERATIONS):
         last, values = values, rewards + mdp.gamma * (moves @ values)
         if _is_close(values, last, mdp.gamma):
-            return values
-    raise WorldError("gamma", mdp.gamma, "is too near 1 for evaluation to end")
+            break
+    else:
+        raise WorldError("gamma", mdp.gamma, "is too near 1 for evaluation to end")
+    result: Array = values
+    return result
 
 
 def expected_return(mdp: FiniteMDP, policy: Array) -> float:

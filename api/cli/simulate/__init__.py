@@ -1,0 +1,1 @@
+"""`segue simulate`: simulated shoppers as visitors of a running service."""

@@ -1,0 +1,100 @@
+"""`segue train`: a policy that looks ahead, from a simulated world to a model file.
+
+Where it stands: the simulator's environment goes in, what `policy.ppo.network` serves comes out.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from policy.errors import PolicyError
+from policy.ppo.network import Network
+from policy.ppo.settings import TrainingSettings
+from simulator.dynamics.world import World
+from simulator.errors import SimulatorError
+from simulator.experiment.deciders import Trained
+from simulator.experiment.life import live_through
+from simulator.scenarios.scenario import load_world
+from simulator.vector_env import ShopperVectorEnv
+
+train = typer.Typer(no_args_is_help=True, help="Train a policy on simulated shoppers.")
+
+N_EVALUATED = 500
+EVALUATION_SEED = 2**40
+"""Far from the seeds of training: shoppers that the policy has not met."""
+
+
+@train.callback()
+def _group() -> None:
+    """Train a policy on simulated shoppers."""
+
+
+@train.command()
+def ppo(  # noqa: PLR0913, PLR0917  # each is an option of the command
+    out: Annotated[Path, typer.Option(help="Where to write the model.")],
+    scenario: Annotated[str, typer.Option(help="A shipped world, or a .toml file.")] = "steady",
+    frames: Annotated[int, typer.Option(min=1, help="Simulated days to learn from.")] = 2_000_000,
+    shoppers: Annotated[int, typer.Option(min=64, help="At once; a multiple of 64.")] = 256,
+    gamma: Annotated[float, typer.Option(min=0.0, max=0.9999, help="Discount a day.")] = 0.99,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    days: Annotated[int | None, typer.Option(min=1, help="Instead of the world's horizon.")] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the checkpoint beside the model, if there is one.")
+    ] = True,
+) -> None:
+    """Train PPO; needs pip install 'segue[train]'. Killed and called again, it goes on."""
+    console = Console()
+    try:
+        world = load_world(scenario)
+        world = world if days is None else replace(world, horizon_days=days)
+        settings = TrainingSettings(frames=frames, gamma=gamma, seed=seed)
+        checkpoint = out.with_suffix(".checkpoint")
+        if not out.absolute().parent.is_dir():
+            raise SimulatorError(f"--out is {out}; its folder does not exist")
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        network, score = run(console, world, settings, shoppers, checkpoint)
+        out.write_bytes(
+            network.to_bytes(
+                {"scenario": world.name, "version": world.version, "frames": frames,
+                 "gamma": gamma, "seed": seed, "return": score}
+            )
+        )  # fmt: skip
+        checkpoint.unlink(missing_ok=True)
+        console.print(f"{out}: {score:,.2f} a shopper over {world.horizon_days} days, on shoppers "
+                      "that it had not met", highlight=False)  # fmt: skip
+    except (PolicyError, SimulatorError, OSError) as error:
+        Console(stderr=True).print(
+            f"segue train: {error}", style="red", markup=False, soft_wrap=True
+        )
+        raise typer.Exit(1) from error
+
+
+def run(
+    console: Console, world: World, settings: TrainingSettings, shoppers: int, checkpoint: Path
+) -> tuple[Network, float]:
+    """The best network, and its return on shoppers that it had not met, in currency units."""
+    from policy.ppo.train import train as train_network  # noqa: PLC0415  # torch is optional
+
+    envs = ShopperVectorEnv(shoppers, world=world, autoreset_mode="SameStep")
+    ids = tuple(action.id for action in world.actions)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} days"),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("learning", total=settings.frames)
+
+        def score(network: Network) -> float:
+            lives = live_through(world, Trained(network), N_EVALUATED, seed=EVALUATION_SEED)
+            value = float(lives.returns_cents.mean()) / 100.0
+            progress.update(task, description=f"learning, last {value:,.2f} a shopper")
+            return value
+
+        result = train_network(
+            envs, envs.crowd.names, ids, settings, score=score, checkpoint=checkpoint,
+            on_frames=lambda frames: progress.update(task, completed=frames),
+        )  # fmt: skip
+    return result.network, max(value for _, value in result.scores)

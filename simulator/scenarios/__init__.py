@@ -1,0 +1,3 @@
+"""Named, versioned worlds as TOML files, and what reads them."""
+
+__all__: list[str] = []
