@@ -51,7 +51,7 @@ class DecisionRow(NamedTuple):
     `reasons` is a JSON object: why each candidate that is absent from `candidates` was refused.
     What follows it is `visitor_group`, `control` or `treatment` at a placement with a holdout, and
     what rules count the shown action by. A decision for a slot names its list: `candidates` are
-    then what the slots above it had left.
+    then what the slots above it had left. `owner` is whose key asked, none for the shop's own.
     """
 
     decision_id: str
@@ -79,6 +79,7 @@ class DecisionRow(NamedTuple):
     price_of: str | None = None
     list_id: str | None = None
     slot: str | None = None
+    owner: str | None = None
 
 
 class RewardRow(NamedTuple):
@@ -245,16 +246,26 @@ class Store(ABC):
 
     @abstractmethod
     def append_reward(
-        self, row: RewardRow, visitors: tuple[str, ...], specs: Specs
+        self,
+        row: RewardRow,
+        visitors: tuple[str, ...],
+        specs: Specs,
+        owner: str | None = None,
     ) -> Future[RewardOutcome]:
         """Append one explicit reward, once for each `reward_id`.
 
-        With `visitors`, the decision must be one of theirs.
+        With `visitors`, the decision must be one of theirs; decisions of another `owner` are
+        unknown.
         """
 
     @abstractmethod
     def activate(
-        self, decision_id: str, visitors: tuple[str, ...], now_us: int, specs: Specs
+        self,
+        decision_id: str,
+        visitors: tuple[str, ...],
+        now_us: int,
+        specs: Specs,
+        owner: str | None = None,
     ) -> Future[RewardOutcome]:
         """Note that a decision was shown, once; with it comes what it has earned meanwhile."""
 
