@@ -9,9 +9,11 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from api.problems import Problem
+from api.rate import RateLimit
 from api.settings import KeySettings, Scope
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -34,6 +36,30 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
+class Caller(NamedTuple):
+    """Who sent a request.
+
+    Args:
+        name: Of the key.
+        owner: Whose key it is; "" for the shop itself.
+        headers: That tell how many more requests it may send; None without a limit.
+    """
+
+    name: str
+    owner: str = ""
+    headers: Mapping[str, str] | None = None
+
+
+ANONYMOUS = Caller("anonymous")
+
+
+class _Known(NamedTuple):
+    digest: bytes
+    caller: Caller
+    scopes: frozenset[str]
+    limit: RateLimit | None
+
+
 class Authenticator:
     """Checks keys. Without any key configured everybody may do everything (loopback only).
 
@@ -42,26 +68,39 @@ class Authenticator:
     """
 
     def __init__(self, keys: Sequence[KeySettings]) -> None:
-        self._keys = [(key.sha256.encode(), key.name, frozenset(key.scopes)) for key in keys]
+        self._keys = [
+            _Known(
+                key.sha256.encode(),
+                Caller(key.name, key.owner or ""),
+                frozenset(key.scopes),
+                None if key.per_second is None else RateLimit(key.per_second),
+            )
+            for key in keys
+        ]
 
     def check(self, headers: Headers, scope: Scope) -> str:
-        """Name of the key's holder.
+        """Name of the key's holder; see `caller`."""
+        return self.caller(headers, scope).name
+
+    def caller(self, headers: Headers, scope: Scope) -> Caller:
+        """Who sends a request.
 
         Args:
             headers: Of the request, names in lower case.
             scope: What the request wants to do.
 
         Raises:
-            Problem: 401 without a valid key, 403 when the key may not do this.
+            Problem: 401 without a valid key, 403 when the key may not do this, 429 when it sent
+                too many.
         """
         if not self._keys:
-            return "anonymous"
+            return ANONYMOUS
         presented = _presented(headers)
         digest = key_hash(presented).encode()
         holder = None
-        for known, name, scopes in self._keys:  # all of them: the time must not tell which
-            if hmac.compare_digest(known, digest):
-                holder = name, scopes
+        for known in self._keys:  # all of them: the time must not tell which
+            if hmac.compare_digest(known.digest, digest):
+                holder = known
         if holder is None or not presented:
             raise Problem(
                 401,
@@ -69,13 +108,14 @@ class Authenticator:
                 "a valid API key is needed: Authorization: Bearer KEY",
                 headers={"www-authenticate": "Bearer"},
             )
-        name, scopes = holder
-        if scope not in scopes:
-            detail = (
-                f"the key {name!r} lacks the scope {scope!r}; it has {', '.join(sorted(scopes))}"
-            )
+        if scope not in holder.scopes:
+            has = ", ".join(sorted(holder.scopes))
+            detail = f"the key {holder.caller.name!r} lacks the scope {scope!r}; it has {has}"
             raise Problem(403, "forbidden", detail)
-        return name
+        limit = holder.limit
+        if limit is None:
+            return holder.caller
+        return holder.caller._replace(headers=limit.headers(limit.take()))
 
 
 def _presented(headers: Headers) -> str:

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 JSON = "application/json"
 JSON_TYPE = (b"content-type", JSON.encode())
 
+OWNER = "owner"
+
 Handler = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 
 
@@ -39,7 +41,8 @@ class HotRoute:
     Args:
         path: With at most one `{name}`, which the handler is given.
         scope: That the key must have.
-        handler: From body and path parameters to the answer's JSON.
+        handler: From body and parameters to the answer's JSON. The parameters are those of the
+            path, and under `OWNER` whose key it is, unless it is the shop's own.
         status: Of a good answer; 204 has no body.
         problem: How a refusal is written.
     """
@@ -111,15 +114,20 @@ class HotPath:
         self, route: HotRoute, parameters: Mapping[str, str], headers: Any, receive: Receive
     ) -> Answer:
         """Check, read, handle; every failure becomes a problem."""
-        started = None
+        started = rates = None
         try:
-            self._authenticator.check(headers, route.scope)
+            caller = self._authenticator.caller(headers, route.scope)
+            rates = caller.headers
+            if caller.owner:
+                parameters = {**parameters, OWNER: caller.owner}
+            self._check_length(headers)
             body = await self._read(receive)
             started = time.perf_counter()
-            answer = Answer(route.status, await route.handler(body, parameters))
+            answer = Answer(route.status, await route.handler(body, parameters), headers=rates)
         except Exception as error:
             problem = to_problem(error)
-            answer = Answer(problem.status, route.problem(problem), MEDIA_TYPE, problem.headers)
+            told = problem.headers if rates is None else {**rates, **(problem.headers or {})}
+            answer = Answer(problem.status, route.problem(problem), MEDIA_TYPE, told)
         seconds = None if started is None else time.perf_counter() - started
         self._count(route.path, answer.status, seconds)
         return answer
@@ -138,6 +146,17 @@ class HotPath:
                     return template, {name: value}
         return None
 
+    def _check_length(self, headers: Any) -> None:
+        """Refuse a body by the length that it claims, before any of it is read."""
+        for name, value in headers:
+            if name == b"content-length" and value.isdigit() and int(value) > self._max_body_bytes:
+                raise self._too_large()
+
+    def _too_large(self) -> Problem:
+        limit = self._max_body_bytes // 1024
+        rule = f"the body is larger than {limit} kB (service.max_body_kb)"
+        return Problem(413, "too-large", rule)
+
     async def _read(self, receive: Receive) -> bytes:
         message = await receive()
         body: bytes = message.get("body", b"")
@@ -148,10 +167,7 @@ class HotPath:
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
         if size > self._max_body_bytes:
-            limit = self._max_body_bytes // 1024
-            raise Problem(
-                413, "too-large", f"the body is larger than {limit} kB (service.max_body_kb)"
-            )
+            raise self._too_large()
         if message["type"] == "http.disconnect":
             raise Problem(400, "disconnected", "the client went away before the body's end")
         return body if len(chunks) == 1 else b"".join(chunks)

@@ -99,6 +99,12 @@ class ServiceSettings(Section):
     timezone: Timezone = Field(
         "UTC", description="Whose hours and dates the rules mean, such as `Europe/Berlin`."
     )
+    request_seconds: float = Field(
+        20.0,
+        gt=0,
+        le=3_600,
+        description="How long a request may take to come in, and its answer to be read.",
+    )
     max_body_kb: int = Field(512, ge=1, le=16384, description="Largest request body, in kB.")
 
 
@@ -129,6 +135,12 @@ class KeySettings(Section):
     name: Name = Field(description="Who holds it; appears in logs instead of the key.")
     sha256: KeyHash = Field(description="SHA-256 of the key, hexadecimal.")
     scopes: tuple[Scope, ...] = Field(min_length=1, description="What it may do.")
+    per_second: float | None = Field(
+        None, gt=0, le=1_000_000, description="Requests a second, with a second's worth at once."
+    )
+    owner: Name | None = Field(
+        None, description="Whose key it is: rewards are taken for decisions of the same owner only."
+    )
 
 
 class ActionSettings(Section):

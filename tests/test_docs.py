@@ -143,6 +143,14 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_the_tests_that_a_page_names_exist(path: Path) -> None:
+    for named in re.findall(r"`(tests/[^`]+)`", path.read_text(encoding="utf-8")):
+        file, _, name = named.partition("::")
+        assert (ROOT / file).exists(), named
+        assert not name or f"def {name}(" in page(file), named
+
+
 def test_the_example_of_rules_builds_its_placements() -> None:
     (example,) = examples("docs/rules.md", "toml")
     placements = build_placements(parse_settings(tomllib.loads(example)))

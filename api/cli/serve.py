@@ -7,18 +7,23 @@ import logging
 import signal
 import socket
 import sys
-from typing import NoReturn, TextIO, cast
+import time
+import traceback
+from collections.abc import Iterable, MutableMapping
+from typing import Any, NoReturn, TextIO, cast
 
 import structlog
 import uvicorn
 
 from api.app import create_app
+from api.cli.patience import Connection, Patience
 from api.settings import Settings
 from api.storage.base import StoreError
 from policy.errors import PolicyError
 
 GRACE_SECONDS = 10
 SWITCH_SECONDS = 0.0005
+TICKS_OF_A_SECOND = 10
 
 
 def run(settings: Settings) -> None:
@@ -63,7 +68,7 @@ def run(settings: Settings) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    Server(config).run(sockets=[listener])
+    Server(config, Patience(settings.service.request_seconds)).run(sockets=[listener])
 
 
 def _give_up(reason: str) -> NoReturn:
@@ -72,7 +77,23 @@ def _give_up(reason: str) -> NoReturn:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which says where it listens."""
+    """uvicorn's server, which says where it listens, and is not kept waiting.
+
+    Args:
+        config: uvicorn's.
+        patience: With clients.
+    """
+
+    def __init__(self, config: uvicorn.Config, patience: Patience) -> None:
+        super().__init__(config)
+        self._patience = patience
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; uvicorn's own work, and once a second a look at slow clients."""
+        if counter % TICKS_OF_A_SECOND == 0:
+            connections = cast("Iterable[Connection]", list(self.server_state.connections))
+            self._patience.check(connections, time.monotonic())
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take connections; with `service.port = 0` the port is known only now."""
@@ -105,12 +126,27 @@ class Unfailing(io.TextIOBase):
             self._file.flush()
 
 
+def where_it_failed(
+    _: object, __: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """What failed and where, without the message: that may quote what a request held."""
+    raised = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if raised is True else raised
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)
+        event["exception"] = type(error).__name__
+        event["frames"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
 def _log_as_json() -> None:
+    # What the application failed at is logged by itself, once, and without values.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not record.exc_info)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            where_it_failed,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -67,8 +67,6 @@ class Choice(NamedTuple):
         """Of a price that was drawn, per cent."""
         return None if self.price is None else self.price.density
 
-    costs: npt.NDArray[np.float64] | None = None
-
 
 def default_choice(
     placement: Placement,

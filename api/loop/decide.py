@@ -86,11 +86,12 @@ class Decider:
         self._chance = Chance()
         self._ids = DecisionIds()
 
-    async def decide(self, request: DecisionRequest) -> dict[str, Any]:
+    async def decide(self, request: DecisionRequest, owner: str | None = None) -> dict[str, Any]:
         """Choose, log, answer.
 
         Args:
             request: The checked request.
+            owner: Whose key it came with; None for the shop's own.
 
         Returns:
             The body of a `DecisionResponse`.
@@ -104,6 +105,8 @@ class Decider:
         version = placement.version
         choice = self.choose(asked)
         row = to_row(placement, choice, asked.decision_id, asked.visitor, asked.now_us, version)
+        if owner is not None:
+            row = row._replace(owner=owner)
         try:
             await self._shown.append(row)
         except StoreUnavailableError as error:

@@ -64,11 +64,12 @@ class ListDecider:
         self._decider = decider
         self._shown = shown
 
-    async def decide(self, request: DecisionRequest) -> dict[str, Any]:
+    async def decide(self, request: DecisionRequest, owner: str | None = None) -> dict[str, Any]:
         """Fill, log, answer.
 
         Args:
             request: The checked request, with slots.
+            owner: Whose key it came with; None for the shop's own.
 
         Returns:
             The body of a `ListResponse`.
@@ -116,6 +117,8 @@ class ListDecider:
             filled[0] = _by_default(filled[0])
             rows.append(filled[0].row(list_id, version))
             self._shown.expect(rows[-1])
+        if owner is not None:
+            rows = [row._replace(owner=owner) for row in rows]
         try:
             await self._shown.append_list(rows)
         except StoreUnavailableError as error:

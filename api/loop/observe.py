@@ -212,7 +212,8 @@ def replay(store: Store, observer: Observer, after: int, *, chunk: int = 5000) -
             try:
                 event = EVENT_JSON.validate_json(body)
             except ValidationError as error:
-                log.error("event_not_readable", seq=seq, error=str(error))
+                fields = [item["loc"] for item in error.errors(include_input=False)]
+                log.error("event_not_readable", seq=seq, fields=fields)
                 continue
             observer.fold(event, seq)
         after = rows[-1][0]

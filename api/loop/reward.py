@@ -24,12 +24,15 @@ class Rewarder:
         self._clock = clock
         self._specs = specs
 
-    async def reward(self, decision_id: str, reward: DecisionReward) -> dict[str, str]:
+    async def reward(
+        self, decision_id: str, reward: DecisionReward, owner: str | None = None
+    ) -> dict[str, str]:
         """Append a reward to the log.
 
         Args:
             decision_id: From the decision's answer.
             reward: The checked request.
+            owner: Whose key it came with; only decisions of the same are known to it.
 
         Returns:
             The body of a `RewardResponse`.
@@ -42,7 +45,7 @@ class Rewarder:
         reward_id = reward.reward_id or f"{ONLY}:{decision_id}"
         row = RewardRow(reward_id, decision_id, reward.value, self._clock.now_us())
         visitors = self._ids_of(reward.visitor)
-        outcome = await self._store.append_reward(row, visitors, self._specs)
+        outcome = await self._store.append_reward(row, visitors, self._specs, owner)
         _check(outcome, decision_id, reward.visitor)
         if outcome.status == "conflict":
             rule = "was used before for another decision or value; a reward id counts once"
@@ -51,12 +54,15 @@ class Rewarder:
             raise ConflictError("reward_id", reward_id, rule)
         return {"status": outcome.status, "reward_id": reward_id, "decision_id": decision_id}
 
-    async def activate(self, decision_id: str, activation: ActivationRequest) -> dict[str, str]:
+    async def activate(
+        self, decision_id: str, activation: ActivationRequest, owner: str | None = None
+    ) -> dict[str, str]:
         """Note in the log that a decision was shown.
 
         Args:
             decision_id: From the decision's answer.
             activation: The checked request.
+            owner: As for a reward.
 
         Returns:
             The body of an `ActivationResponse`.
@@ -66,7 +72,7 @@ class Rewarder:
             BadRequestError: The decision is another visitor's.
         """
         outcome = await self._store.activate(
-            decision_id, self._ids_of(activation.visitor), self._clock.now_us(), self._specs
+            decision_id, self._ids_of(activation.visitor), self._clock.now_us(), self._specs, owner
         )
         _check(outcome, decision_id, activation.visitor)
         status = "activated" if outcome.status == "counted" else outcome.status

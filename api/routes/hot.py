@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from pydantic_core import from_json, to_json
 
-from api.hot import HotPath, HotRoute
+from api.hot import OWNER, HotPath, HotRoute
 from api.loop.engine import Engine
 from api.loop.intake import report
 from api.loop.reward_batch import reward_batch
@@ -51,6 +51,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         409: "It contradicts what was accepted before.",
         413: "The body is too large.",
         422: "A field breaks a rule.",
+        429: "The key sent too many requests.",
         503: "The log cannot be written; send it again.",
     }.items()
 }
@@ -66,13 +67,15 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     parse_activation = ActivationRequest.__pydantic_validator__.validate_json
     parse_batch = TrackingBatch.__pydantic_validator__.validate_json
 
-    async def decisions(body: bytes, _: Mapping[str, str]) -> bytes:
+    async def decisions(body: bytes, parameters: Mapping[str, str]) -> bytes:
         request = parse_decision(body)
-        return to_json(await (decide(request) if request.slots is None else fill(request)))
+        answer = decide if request.slots is None else fill
+        return to_json(await answer(request, parameters.get(OWNER)))
 
-    async def rewards(body: bytes, _: Mapping[str, str]) -> bytes:
+    async def rewards(body: bytes, parameters: Mapping[str, str]) -> bytes:
         request = parse_reward(body)
-        answer = await engine.rewarder.reward(request.decision_id, request)
+        owner = parameters.get(OWNER)
+        answer = await engine.rewarder.reward(request.decision_id, request, owner)
         engine.notify_rewards()
         return to_json(answer)
 
@@ -83,13 +86,15 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
 
     async def decision_reward(body: bytes, parameters: Mapping[str, str]) -> bytes:
         request = parse_decision_reward(body)
-        answer = await engine.rewarder.reward(parameters["decision_id"], request)
+        owner = parameters.get(OWNER)
+        answer = await engine.rewarder.reward(parameters["decision_id"], request, owner)
         engine.notify_rewards()
         return to_json(answer)
 
     async def activate(body: bytes, parameters: Mapping[str, str]) -> bytes:
         activation = parse_activation(body or b"{}")
-        answer = await engine.rewarder.activate(parameters["decision_id"], activation)
+        owner = parameters.get(OWNER)
+        answer = await engine.rewarder.activate(parameters["decision_id"], activation, owner)
         engine.notify_rewards()
         return to_json(answer)
 

@@ -18,7 +18,7 @@ from api.schemas.readings import (
     VisitorResponse,
 )
 
-REFUSALS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (401, 403)}
+REFUSALS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (401, 403, 429)}
 router = APIRouter(responses=REFUSALS)
 Current = Annotated[Engine, Depends(engine_of)]
 

@@ -57,7 +57,8 @@ class DecisionRow(NamedTuple):
     what rules count the shown action by. A decision for a slot names its list: `candidates` are
     then what the slots above it had left. Of a price drawn out of a range, `density` is that at
     `price_cents`, per cent, and `probability` that of the price. `costs` are float64 bytes over
-    `candidates`: what the policy subtracted from their scores; None where nothing costs anything.
+    `candidates`: what the policy subtracted from their scores; None where nothing costs anything. `owner`
+    is whose key asked, none for the shop's own.
     """
 
     decision_id: str
@@ -87,6 +88,7 @@ class DecisionRow(NamedTuple):
     slot: str | None = None
     density: float | None = None
     costs: bytes | None = None
+    owner: str | None = None
 
 
 class BookingRow(NamedTuple):
@@ -320,16 +322,26 @@ class Store(ABC):
 
     @abstractmethod
     def append_reward(
-        self, row: RewardRow, visitors: tuple[str, ...], specs: Specs
+        self,
+        row: RewardRow,
+        visitors: tuple[str, ...],
+        specs: Specs,
+        owner: str | None = None,
     ) -> Future[RewardOutcome]:
         """Append one explicit reward, once for each `reward_id`.
 
-        With `visitors`, the decision must be one of theirs.
+        With `visitors`, the decision must be one of theirs; decisions of another `owner` are
+        unknown.
         """
 
     @abstractmethod
     def activate(
-        self, decision_id: str, visitors: tuple[str, ...], now_us: int, specs: Specs
+        self,
+        decision_id: str,
+        visitors: tuple[str, ...],
+        now_us: int,
+        specs: Specs,
+        owner: str | None = None,
     ) -> Future[RewardOutcome]:
         """Note that a decision was shown, once; with it comes what it has earned meanwhile."""
 

@@ -121,10 +121,14 @@ def _credit_id(key: str, account: Account) -> str:
 
 
 def explicit_reward(
-    connection: sqlite3.Connection, reward: RewardRow, visitors: tuple[str, ...], specs: Specs
+    connection: sqlite3.Connection,
+    reward: RewardRow,
+    visitors: tuple[str, ...],
+    specs: Specs,
+    owner: str | None = None,
 ) -> RewardOutcome:
     """Append a reward that a client reports; see `Store.append_reward`."""
-    account = account_of(connection, reward.decision_id)
+    account = _account_for(connection, reward.decision_id, owner)
     if account is None or _is_foreign(account, visitors):
         return _refusal(account)
     before = connection.execute(
@@ -147,9 +151,10 @@ def activate(
     visitors: tuple[str, ...],
     now_us: int,
     specs: Specs,
+    owner: str | None = None,
 ) -> RewardOutcome:
     """Note that a decision was shown; see `Store.activate`."""
-    account = account_of(connection, decision_id)
+    account = _account_for(connection, decision_id, owner)
     if account is None or _is_foreign(account, visitors):
         return _refusal(account)
     if account.shown:
@@ -171,6 +176,16 @@ def _show(connection: sqlite3.Connection, account: Account, spec: RewardSpec, no
     account.shown = True
     entry = Entry(f"{ACTIVATION}:{account.decision_id}", ACTIVATION, now_us)
     return post(connection, account, spec, entry, closed=account.closes_at_us <= now_us)
+
+
+def _account_for(
+    connection: sqlite3.Connection, decision_id: str, owner: str | None
+) -> Account | None:
+    """The account of a decision that an owner may report about; to any other it is unknown."""
+    sql = "SELECT 1 FROM decisions WHERE decision_id = ? AND owner IS ?"
+    if connection.execute(sql, (decision_id, owner)).fetchone() is None:
+        return None
+    return account_of(connection, decision_id)
 
 
 def _is_foreign(account: Account, visitors: tuple[str, ...]) -> bool:

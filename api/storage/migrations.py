@@ -196,6 +196,12 @@ def places_in_the_log_are_never_given_again(db: Database) -> None:
 
 
 @migrations()
+def decisions_know_whose_key_asked(db: Database) -> None:
+    """Only keys of the same owner may report about a decision."""
+    db.execute("ALTER TABLE decisions ADD COLUMN owner TEXT")
+
+
+@migrations()
 def rewards_are_found_by_their_event(db: Database) -> None:
     """Whether an event may go: not while a reward is about it."""
     db.execute("CREATE INDEX rewards_of_event ON rewards (event_seq) WHERE event_seq IS NOT NULL")

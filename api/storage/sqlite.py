@@ -163,19 +163,28 @@ class SQLiteStore(Store):
         return self.writer.call(work, on_commit)
 
     def append_reward(
-        self, row: RewardRow, visitors: tuple[str, ...], specs: Specs
+        self,
+        row: RewardRow,
+        visitors: tuple[str, ...],
+        specs: Specs,
+        owner: str | None = None,
     ) -> Future[RewardOutcome]:
         """See `Store`."""
         return self.writer.call(
-            lambda connection: explicit_reward(connection, row, visitors, specs)
+            lambda connection: explicit_reward(connection, row, visitors, specs, owner)
         )
 
     def activate(
-        self, decision_id: str, visitors: tuple[str, ...], now_us: int, specs: Specs
+        self,
+        decision_id: str,
+        visitors: tuple[str, ...],
+        now_us: int,
+        specs: Specs,
+        owner: str | None = None,
     ) -> Future[RewardOutcome]:
         """See `Store`."""
         return self.writer.call(
-            lambda connection: activate(connection, decision_id, visitors, now_us, specs)
+            lambda connection: activate(connection, decision_id, visitors, now_us, specs, owner)
         )
 
     def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:
