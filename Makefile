@@ -7,7 +7,7 @@ CONFIG ?= segue.toml
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-http bench-policies bench-profiles bench-slots clean
+.PHONY: help demo serve test check lint format types imports bench bench-bakeoff bench-http bench-policies bench-probabilities bench-profiles bench-slots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoin
 
 bench-policies: $(VENV)/.peers ## microseconds per decision and per update, MABWiser beside
 	$(BIN)/python -m benchmarks.policies $(ARGS)
+
+bench-probabilities: $(VENV)/.dev ## a million distributions, and draws against them (two minutes)
+	$(BIN)/python -m benchmarks.probabilities $(ARGS)
 
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
 	$(BIN)/python -m benchmarks.slots $(ARGS)

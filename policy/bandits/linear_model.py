@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from policy.bandits.action_blocks import ActionBlocks
@@ -253,6 +254,8 @@ class HybridLinearModel:
             z: (n_actions, n_shared).
             products: The first 1 + n_shared rows of each candidate's block times x.
         """
+        if not self.n_shared:
+            return products[:, 0].copy(), np.zeros(len(products))
         residuals = z - products[:, 1:]
         mapped = np.dot(residuals, self._shared.T)  # v·β, then vᵀP₀
         means: Array = mapped[:, 0] + products[:, 0]
@@ -310,8 +313,8 @@ class HybridLinearModel:
         scale = noise + _spread(h[1:], v)
         surprise = float(q0[0]) / math.sqrt(scale)
         expected_size = math.sqrt(self.noise_variance)
-        _add_outer(shared, q0, h[1:], scale)
-        _add_outer(block, q, g, noise)
+        _add_scaled(shared, q0, h[1:], scale)
+        _add_scaled(block, q, g, noise)
         target[split:] = x
         self._count(stack[rows:], x, z, self.weight)
         self.square_sum += self.weight * reward * reward
@@ -462,8 +465,8 @@ class HybridLinearModel:
 
     def _count(self, sums: Array, x: Array, z: Array, weight: float) -> None:
         """Add ``_target`` = [r, z, x] to the sums."""
-        sums += np.multiply.outer(self._target, weight * x)
-        self._shared_sums += np.multiply.outer(self._target[: 1 + self.n_shared], weight * z)
+        add_outer(sums, self._target, x, weight)
+        add_outer(self._shared_sums, self._target[: 1 + self.n_shared], z, weight)
 
     def _change_of_error(
         self, stack: Array, x: Array, z: Array, change: float, before: float
@@ -556,10 +559,31 @@ def _spread(g: Array, x: Array) -> float:
     return spread
 
 
-def _add_outer(block: Array, q: Array, g: Array, scale: float) -> None:
+def add_outer(block: Array, q: Array, g: Array, weight: float = 1.0) -> None:
+    """``block += weight q gᵀ``, several times faster than through ``numpy.multiply.outer``.
+
+    Args:
+        block: Contiguous, as BLAS would write into a copy of anything else, (n_rows, n_columns).
+        q: (n_rows,).
+        g: (n_columns,).
+        weight: Of the product.
+
+    Example:
+        >>> block = np.zeros((2, 3))
+        >>> add_outer(block, np.array([1.0, 2.0]), np.array([1.0, 0.0, 3.0]), 0.5)
+        >>> block
+        array([[0.5, 0. , 1.5],
+               [1. , 0. , 3. ]])
+    """
+    if block.size:
+        dger(weight, g, q, a=block.T, overwrite_x=1, overwrite_y=1, overwrite_a=1)
+
+
+def _add_scaled(block: Array, q: Array, g: Array, scale: float) -> None:
     """``block += q gᵀ / scale``, with the square root on both sides so that P stays symmetric."""
-    root = 1.0 / math.sqrt(scale)
-    block += np.multiply.outer(q * root, g * root)
+    if block.size:
+        root = 1.0 / math.sqrt(scale)
+        add_outer(block, q * root, g * root)
 
 
 def _inverse(matrix: Array, precisions: Array, scale: Array) -> Array:

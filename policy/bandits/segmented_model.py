@@ -18,6 +18,7 @@ from policy.bandits.linear_model import (
     HybridLinearModel,
     OwnPriors,
     Posterior,
+    add_outer,
     saved_array,
 )
 from policy.bandits.segment_pairs import SegmentPairs, Segments
@@ -143,7 +144,7 @@ class SegmentedModel(HybridLinearModel):
         row = np.concatenate([[reward], z, x])
         pair = self.pairs.pair(self.segments.of(x), self.blocks.action_ids[slot - 1])
         gram = pair.gram
-        gram += np.multiply.outer(row, weight * row)
+        add_outer(gram, row, row, weight)
         if pair.block is None:
             return super().learn(slot, x, z, reward)
         gain = _take_out(pair.block, row, x)
@@ -155,7 +156,7 @@ class SegmentedModel(HybridLinearModel):
         # Square roots on both sides, so that P stays symmetric.
         gain /= math.sqrt(noise)
         block = pair.block
-        block += np.multiply.outer(np.concatenate([row / math.sqrt(noise), -gain]), gain)
+        add_outer(block, np.concatenate([row / math.sqrt(noise), -gain]), gain)
         row /= math.sqrt(noise * weight)
         return super().learn(slot, row[split:], row[1:split], float(row[0]))
 
@@ -180,7 +181,7 @@ class SegmentedModel(HybridLinearModel):
         """As in ``HybridLinearModel``."""
         row = np.concatenate([[reward], z, x])
         gram = self.pairs.pair(self.segments.of(x), self.blocks.action_ids[slot - 1]).gram
-        gram -= np.multiply.outer(row, row)
+        add_outer(gram, row, row, -1.0)
         self.n -= 1.0
         self.n_rows -= 1
 

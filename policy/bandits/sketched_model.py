@@ -15,6 +15,7 @@ from policy.bandits.linear_model import (
     ESTIMATED,
     HybridLinearModel,
     OwnPriors,
+    add_outer,
     saved_array,
 )
 
@@ -84,7 +85,7 @@ class SketchedLinearModel(HybridLinearModel):
         sketch, q = self._sketches[slot], np.dot(x, self._projection)
         g = np.dot(sketch, q)
         g *= 1.0 / np.sqrt(1.0 / (self.weight * self._growth) + max(float(np.dot(g, q)), 0.0))
-        sketch -= np.multiply.outer(g, g)
+        add_outer(sketch, g, g, -1.0)
         return super().learn(slot, x, z, reward)
 
     def arrays(self) -> dict[str, Array]:
