@@ -204,9 +204,11 @@ class HybridLinearModel:
         Returns:
             (n_actions,).
         """
-        products = self.blocks.products(x, ids, 1 + self.n_shared)
-        means: Array = np.dot(z - products[:, 1:], self._shared[0])
-        means += products[:, 0]
+        weights = np.empty(1 + self.n_shared)
+        weights[0] = 1.0
+        np.negative(self._shared[0], out=weights[1:])
+        means = self.blocks.combined(x, ids, weights)
+        means += np.dot(z, self._shared[0])
         return means
 
     def posterior(self, x: Array, z: Array, ids: tuple[str, ...]) -> Posterior:

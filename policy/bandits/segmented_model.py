@@ -252,9 +252,11 @@ class SegmentedModel(HybridLinearModel):
         """
         split = 1 + self.n_shared
         above = x - lower[:, split:]
-        upper = np.empty_like(lower)
-        for row, action_id in enumerate(ids):
-            np.dot(self.blocks[self._slot(action_id)][: self._n_rows], above[row], out=upper[row])
+        upper = self.blocks.products(x, ids, self._n_rows)
+        # What meets the action's block is x itself, aside from pairs that were learned.
+        for row in np.flatnonzero(lower[:, split:].any(axis=1)).tolist():
+            block = self.blocks[self._slot(ids[row])][: self._n_rows]
+            np.dot(block, above[row], out=upper[row])
         residuals = z - lower[:, 1:split] - upper[:, 1:split]
         means = np.dot(residuals, self._shared[0]) + lower[:, 0] + upper[:, 0]
         variances = np.maximum(np.einsum("ad,ad->a", upper[:, split:], above), 0.0)
