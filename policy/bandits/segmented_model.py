@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from policy.bandits.action_blocks import PRIOR_SLOT
 from policy.bandits.evidence import PriorGroup, Priors
+from policy.bandits.linear_algebra import add_outer, inverse, spread_of
 from policy.bandits.linear_model import (
     ESTIMATED,
     HybridLinearModel,
     OwnPriors,
     Posterior,
-    add_outer,
     saved_array,
 )
 from policy.bandits.segment_pairs import SegmentPairs, Segments
@@ -148,11 +148,7 @@ class SegmentedModel(HybridLinearModel):
         if pair.block is None:
             return super().learn(slot, x, z, reward)
         gain = _take_out(pair.block, row, x)
-        spread = float(np.dot(gain, x))
-        if spread < 0.0:
-            # Rounding: that direction is known, and adds nothing.
-            gain[:], spread = 0.0, 0.0
-        noise = 1.0 / weight + spread
+        noise = 1.0 / weight + spread_of(gain, x)
         # Square roots on both sides, so that P stays symmetric.
         gain /= math.sqrt(noise)
         block = pair.block
@@ -289,7 +285,8 @@ class SegmentedModel(HybridLinearModel):
         """The pair's block from its statistics; what they leave to the level above."""
         split, width = 1 + self.n_shared, self._n_rows
         precisions = self.segment_priors.precisions
-        block[width:] = _inverse(gram[split:, split:], precisions)
+        precision = gram[split:, split:] + np.diag(precisions)
+        block[width:] = inverse(precision, precisions, np.sqrt(np.diagonal(precision)))
         np.dot(gram[:, split:], block[width:], out=block[:width])
         left: Array = gram - np.dot(block[:width], gram[split:])
         # The same without its cancellation: G - W (P⁻¹ - prior) = W prior.
@@ -339,19 +336,3 @@ def _take_out(block: Array, row: Array, x: Array) -> Array:
     row -= products[: len(row)]
     gain: Array = products[len(row) :]
     return gain
-
-
-def _inverse(gram: Array, precisions: Array) -> Array:
-    """(gram + diag(precisions))⁻¹, symmetric to the bit, also where rounding left it indefinite."""
-    matrix = gram + np.diag(precisions)
-    scale = np.sqrt(np.diagonal(matrix))
-    matrix /= scale * scale[:, None]
-    try:
-        root = np.linalg.inv(np.linalg.cholesky(matrix))
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(matrix)
-        least = float(np.minimum.reduce(precisions / scale**2))
-        root = (vectors / np.sqrt(np.maximum(values, least))).T
-    root /= scale
-    inverse: Array = np.dot(root.T, root)
-    return inverse

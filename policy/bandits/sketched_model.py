@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from policy.bandits.action_blocks import ActionBlocks
+from policy.bandits.linear_algebra import add_outer
 from policy.bandits.linear_model import (
     ESTIMATED,
     HybridLinearModel,
     OwnPriors,
-    add_outer,
     saved_array,
 )
 
