@@ -1,11 +1,11 @@
 """What one decision and one update cost through the Python API, beside MABWiser and VW.
 
 Where it stands: `python -m benchmarks.policies [--json FILE] [--quick]`. 2,000 rounds of decide,
-draw and learn on two synthetic problems of 0/1 rewards: 20 actions, 30 context and 8 shared features, as
-in a shop; and 10 actions with 64 context features, as in the published comparisons. Then one
-decision among 1,000 and 10,000 candidates. Medians, since other work on the machine only ever adds
-time. MABWiser knows neither shared features nor probabilities, so it is asked for less; VW gets
-its examples ready made.
+draw and learn on two synthetic problems of 0/1 rewards: 20 actions, 30 context and 8 shared
+features, as in a shop; and 10 actions with 64 context features, as in the published comparisons.
+Then one decision among 1,000 and 10,000 candidates. Medians, since other work on the machine only
+ever adds time. MABWiser knows neither shared features nor probabilities, so it is asked for less;
+VW gets its examples ready made.
 """
 
 from __future__ import annotations

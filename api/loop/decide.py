@@ -47,6 +47,7 @@ class Asked(NamedTuple):
         baseline: What the control group is shown.
         visitor: The id in use.
         group: `control` or `treatment`; None without a holdout.
+        owner: Whose key it came with; None for the shop's own.
     """
 
     placement: Placement
@@ -57,6 +58,7 @@ class Asked(NamedTuple):
     group: str | None
     now_us: int
     decision_id: str
+    owner: str | None = None
 
 
 class Decider:
@@ -100,7 +102,7 @@ class Decider:
             NotFoundError: Unknown placement.
             BadRequestError: A context, candidate or timestamp that breaks a rule.
         """
-        asked = self.ask(request)
+        asked = self.ask(request, owner)
         placement, logged = asked.placement, asked.decision_id
         version = placement.version
         choice = self.choose(asked)
@@ -115,8 +117,12 @@ class Decider:
             return to_answer(choice, None, version)
         return to_answer(choice, logged, version)
 
-    def ask(self, request: DecisionRequest) -> Asked:
+    def ask(self, request: DecisionRequest, owner: str | None = None) -> Asked:
         """What a request is about.
+
+        Args:
+            request: The checked request.
+            owner: Whose key it came with; None for the shop's own.
 
         Raises:
             NotFoundError: Unknown placement.
@@ -140,6 +146,7 @@ class Decider:
             placement.group(visitor),
             now_us,
             self.new_id(now_us),
+            owner,
         )
 
     def new_id(self, now_us: int) -> str:

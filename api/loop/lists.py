@@ -49,7 +49,7 @@ class Filled(NamedTuple):
         row = to_row(
             asked.placement, choice, asked.decision_id, asked.visitor, asked.now_us, version
         )
-        return row._replace(list_id=list_id, slot=self.slot.id)
+        return row._replace(list_id=list_id, slot=self.slot.id, owner=asked.owner)
 
 
 class ListDecider:
@@ -78,7 +78,7 @@ class ListDecider:
             NotFoundError: Unknown placement.
             BadRequestError: A slot, context, candidate or timestamp that breaks a rule.
         """
-        asked = self._decider.ask(request.model_copy(update={"slots": None}))
+        asked = self._decider.ask(request.model_copy(update={"slots": None}), owner)
         return await self.fill(asked, request.slots or [])
 
     async def fill(
@@ -117,8 +117,6 @@ class ListDecider:
             filled[0] = _by_default(filled[0])
             rows.append(filled[0].row(list_id, version))
             self._shown.expect(rows[-1])
-        if owner is not None:
-            rows = [row._replace(owner=owner) for row in rows]
         try:
             await self._shown.append_list(rows)
         except StoreUnavailableError as error:

@@ -57,59 +57,66 @@ class Events:
             placements = {one.name: one for one in engine.settings.placements}
             self._translator = Translator(settings, placements[settings.placement])
 
-    async def rank(self, request: RankRequest) -> dict[str, Any]:
+    async def rank(self, request: RankRequest, owner: str | None = None) -> dict[str, Any]:
         """Choose one action; the body of a `RankResponse`.
 
         Raises:
             LoopError: As `Decider.decide`; or the event id names other actions.
         """
-        event = self._event(request, None)
+        event = self._event(request, None, owner)
         (slot,) = await self._fill(event, defer=bool(request.deferActivation))
         return rank_answer(event.event_id, slot)
 
-    async def rank_slots(self, request: MultiSlotRankRequest) -> dict[str, Any]:
+    async def rank_slots(
+        self, request: MultiSlotRankRequest, owner: str | None = None
+    ) -> dict[str, Any]:
         """Choose an action for each slot; the body of a `MultiSlotRankResponse`.
 
         Raises:
             LoopError: As `rank`.
         """
-        event = self._event(request, request.slots)
+        event = self._event(request, request.slots, owner)
         slots = await self._fill(event, defer=bool(request.deferActivation))
         return multi_slot_answer(event.event_id, slots)
 
-    async def reward(self, event_id: str, value: float) -> None:
+    async def reward(self, event_id: str, value: float, owner: str | None = None) -> None:
         """Report what became of an event with one slot.
 
         Raises:
             NotFoundError: There is no such event.
         """
-        await self._reward(event_id, decision_id_of(event_id), value)
+        await self._reward(event_id, decision_id_of(event_id), value, owner)
 
-    async def reward_slots(self, event_id: str, reward: MultiSlotReward) -> None:
+    async def reward_slots(
+        self, event_id: str, reward: MultiSlotReward, owner: str | None = None
+    ) -> None:
         """Report what became of slots of an event.
 
         Raises:
             NotFoundError: There is no such event.
             BadRequestError: It shows nothing in a slot; then nothing is counted.
         """
-        decision_ids = {row.slot: row.decision_id for row in await self._rows(event_id)}
+        decision_ids = {row.slot: row.decision_id for row in await self._rows(event_id, owner)}
         for index, each in enumerate(reward.reward):
             if each.slotId not in decision_ids:
                 rule = "must be a slot of the event that shows something"
                 raise BadRequestError(f"reward[{index}].slotId", each.slotId, rule)
         for each in reward.reward:
-            await self._reward(event_id, decision_ids[each.slotId], each.value)
+            await self._reward(event_id, decision_ids[each.slotId], each.value, owner)
 
-    async def activate(self, event_id: str) -> None:
+    async def activate(self, event_id: str, owner: str | None = None) -> None:
         """Note that an event was shown, all of its slots.
 
         Raises:
             NotFoundError: There is no such event.
         """
-        await self._activate([row.decision_id for row in await self._rows(event_id)])
+        await self._activate([row.decision_id for row in await self._rows(event_id, owner)], owner)
 
     def _event(
-        self, request: RankRequest | MultiSlotRankRequest, slots: Sequence[RankableSlot] | None
+        self,
+        request: RankRequest | MultiSlotRankRequest,
+        slots: Sequence[RankableSlot] | None,
+        owner: str | None,
     ) -> Event:
         translator, decider = self._configured(), self._engine.decider
         known = translator.known(request.contextFeatures)
@@ -118,7 +125,8 @@ class Events:
         event_id = request.eventId or decider.new_id(self._engine.clock.now_us())
         name = decision_id_of(event_id)
         visitor = known.visitor or f"event:{name}"
-        asked = decider.ask(translator.request(known, visitor, request.actions, sorted(excluded)))
+        wanted = translator.request(known, visitor, request.actions, sorted(excluded))
+        asked = decider.ask(wanted, owner)
         placement = asked.placement.with_default(asked.choices.actions[baseline])
         asked = asked._replace(placement=placement, baseline=placement.baseline, decision_id=name)
         asked_slots = translator.slots(known, slots)
@@ -133,35 +141,39 @@ class Events:
             answer = await lists.fill(event.asked, event.slots, event.decision_ids)
             slots, logged = answer["slots"], answer["list_id"] is not None
         except RepeatedDecisionError:
-            rows = await self._engine.store.decisions_of_list(event.asked.decision_id)
+            rows = await self._rows(event.event_id, event.asked.owner)
             slots, logged = repeated_slots(event.event_id, rows, event.slots, event.asked), True
         if logged and not defer:
             shown = [slot["decision"] for slot in slots]
-            await self._activate([one["decision_id"] for one in shown if one is not None])
+            await self._activate(
+                [one["decision_id"] for one in shown if one is not None], event.asked.owner
+            )
         return slots
 
-    async def _reward(self, event_id: str, decision_id: str, value: float) -> None:
+    async def _reward(
+        self, event_id: str, decision_id: str, value: float, owner: str | None
+    ) -> None:
         engine = self._engine
         reward_id = None
         if self._sums:  # every call counts, as it did at Personalizer
             reward_id = f"personalizer:{engine.decider.new_id(engine.clock.now_us())}"
         reward = DecisionReward.model_construct(value=value, reward_id=reward_id)
         try:
-            await engine.rewarder.reward(decision_id, reward)
+            await engine.rewarder.reward(decision_id, reward, owner)
         except ConflictError:  # the earliest counts
             return
         except NotFoundError:
             raise _unknown(event_id) from None
         engine.notify_rewards()
 
-    async def _activate(self, decision_ids: Sequence[str]) -> None:
+    async def _activate(self, decision_ids: Sequence[str], owner: str | None) -> None:
         for decision_id in decision_ids:
-            await self._engine.rewarder.activate(decision_id, ActivationRequest())
+            await self._engine.rewarder.activate(decision_id, ActivationRequest(), owner)
         self._engine.notify_rewards()
 
-    async def _rows(self, event_id: str) -> list[DecisionRow]:
+    async def _rows(self, event_id: str, owner: str | None) -> list[DecisionRow]:
         rows = await self._engine.store.decisions_of_list(decision_id_of(event_id))
-        if not rows:
+        if not rows or rows[0].owner != owner:
             raise _unknown(event_id)
         return rows
 

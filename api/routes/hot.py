@@ -79,8 +79,9 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
         engine.notify_rewards()
         return to_json(answer)
 
-    async def rewards_batch(body: bytes, _: Mapping[str, str]) -> bytes:
-        results = await reward_batch(engine.rewarder, parse_reward_batch(body).rewards)
+    async def rewards_batch(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        reported = parse_reward_batch(body).rewards
+        results = await reward_batch(engine.rewarder, reported, parameters.get(OWNER))
         engine.notify_rewards()
         return RewardBatchResponse(results=results).model_dump_json().encode()
 

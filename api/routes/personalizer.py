@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from api.hot import HotPath, HotRoute
+from api.hot import OWNER, HotPath, HotRoute
 from api.loop.engine import Engine
 from api.personalizer.configuration import (
     placement_of,
@@ -81,22 +81,24 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     parse_reward = EventReward.__pydantic_validator__.validate_json
     parse_rewards = MultiSlotReward.__pydantic_validator__.validate_json
 
-    async def rank(body: bytes, _: Mapping[str, str]) -> bytes:
-        return to_json(await events.rank(parse_rank(body)))
+    async def rank(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        return to_json(await events.rank(parse_rank(body), parameters.get(OWNER)))
 
-    async def multi_slot(body: bytes, _: Mapping[str, str]) -> bytes:
-        return to_json(await events.rank_slots(parse_multi_slot(body)))
+    async def multi_slot(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        return to_json(await events.rank_slots(parse_multi_slot(body), parameters.get(OWNER)))
 
     async def reward(body: bytes, parameters: Mapping[str, str]) -> bytes:
-        await events.reward(parameters["event_id"], parse_reward(body).value)
+        value = parse_reward(body).value
+        await events.reward(parameters["event_id"], value, parameters.get(OWNER))
         return b""
 
     async def rewards(body: bytes, parameters: Mapping[str, str]) -> bytes:
-        await events.reward_slots(parameters["event_id"], parse_rewards(body))
+        values = parse_rewards(body)
+        await events.reward_slots(parameters["event_id"], values, parameters.get(OWNER))
         return b""
 
     async def activate(_: bytes, parameters: Mapping[str, str]) -> bytes:
-        await events.activate(parameters["event_id"])
+        await events.activate(parameters["event_id"], parameters.get(OWNER))
         return b""
 
     answering: list[tuple[Scope, Callable[[bytes, Mapping[str, str]], Awaitable[bytes]], int]] = [

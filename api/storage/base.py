@@ -57,8 +57,8 @@ class DecisionRow(NamedTuple):
     what rules count the shown action by. A decision for a slot names its list: `candidates` are
     then what the slots above it had left. Of a price drawn out of a range, `density` is that at
     `price_cents`, per cent, and `probability` that of the price. `costs` are float64 bytes over
-    `candidates`: what the policy subtracted from their scores; None where nothing costs anything. `owner`
-    is whose key asked, none for the shop's own.
+    `candidates`: what the policy subtracted from their scores; None where nothing costs anything.
+    `owner` is whose key asked, None for the shop's own.
     """
 
     decision_id: str

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dpotrf, dpotri
 
 from policy.bandits.action_blocks import ActionBlocks
 from policy.bandits.evidence import PriorGroup, Priors
-from policy.bandits.one_thread import one_thread
+from policy.bandits.linear_algebra import add_outer, add_scaled, inverse, one_thread, spread_of
 from policy.bounds import parameter
 from policy.errors import StateError
 
@@ -203,9 +202,11 @@ class HybridLinearModel:
         Returns:
             (n_actions,).
         """
-        products = self.blocks.products(x, ids, 1 + self.n_shared)
-        means: Array = np.dot(z - products[:, 1:], self._shared[0])
-        means += products[:, 0]
+        weights = np.empty(1 + self.n_shared)
+        weights[0] = 1.0
+        np.negative(self._shared[0], out=weights[1:])
+        means = self.blocks.combined(x, ids, weights)
+        means += np.dot(z, self._shared[0])
         return means
 
     def posterior(self, x: Array, z: Array, ids: tuple[str, ...]) -> Posterior:
@@ -253,6 +254,8 @@ class HybridLinearModel:
             z: (n_actions, n_shared).
             products: The first 1 + n_shared rows of each candidate's block times x.
         """
+        if not self.n_shared:
+            return products[:, 0].copy(), np.zeros(len(products))
         residuals = z - products[:, 1:]
         mapped = np.dot(residuals, self._shared.T)  # v·β, then vᵀP₀
         means: Array = mapped[:, 0] + products[:, 0]
@@ -302,16 +305,16 @@ class HybridLinearModel:
         target[split:] = 0.0
         q = target - np.dot(block, x)
         g = -q[split:]
-        noise = 1.0 / self.weight + _spread(g, x)
+        noise = 1.0 / self.weight + spread_of(g, x)
         v = q[1:split]
         h = np.dot(shared, v)
         q0 = -h
         q0[0] += q[0]
-        scale = noise + _spread(h[1:], v)
+        scale = noise + spread_of(h[1:], v)
         surprise = float(q0[0]) / math.sqrt(scale)
         expected_size = math.sqrt(self.noise_variance)
-        _add_outer(shared, q0, h[1:], scale)
-        _add_outer(block, q, g, noise)
+        add_scaled(shared, q0, h[1:], scale)
+        add_scaled(block, q, g, noise)
         target[split:] = x
         self._count(stack[rows:], x, z, self.weight)
         self.square_sum += self.weight * reward * reward
@@ -462,8 +465,8 @@ class HybridLinearModel:
 
     def _count(self, sums: Array, x: Array, z: Array, weight: float) -> None:
         """Add ``_target`` = [r, z, x] to the sums."""
-        sums += np.multiply.outer(self._target, weight * x)
-        self._shared_sums += np.multiply.outer(self._target[: 1 + self.n_shared], weight * z)
+        add_outer(sums, self._target, x, weight)
+        add_outer(self._shared_sums, self._target[: 1 + self.n_shared], z, weight)
 
     def _change_of_error(
         self, stack: Array, x: Array, z: Array, change: float, before: float
@@ -517,13 +520,13 @@ class HybridLinearModel:
         for stack in self.blocks.learned():
             block, sums = stack[:rows], stack[rows:]
             precision = sums[split:] + own_diagonal
-            block[split:] = _inverse(precision, own_prior, np.sqrt(np.diagonal(precision)))
+            block[split:] = inverse(precision, own_prior, np.sqrt(np.diagonal(precision)))
             np.dot(sums[:split], block[split:], out=block[:split])
             shared_precision -= np.dot(sums[1:split], block[1:split].T)
             response -= np.dot(sums[1:split], block[0])
             error -= float(np.dot(sums[0], block[0]))
         if self.n_shared:
-            self._shared[1:] = _inverse(shared_precision, shared_prior, shared_scale)
+            self._shared[1:] = inverse(shared_precision, shared_prior, shared_scale)
             self._shared[0] = np.dot(self._shared[1:], response)
             error -= float(np.dot(response, self._shared[0]))
         # Where nearly all is explained, the difference is rounding.
@@ -542,48 +545,6 @@ class HybridLinearModel:
         self.own_priors.estimate(weights, variances, noise, self.n)
         diagonal = np.diagonal(self._shared[1:])
         self.shared_priors.estimate(self._shared[:1], diagonal[None], noise, self.n)
-
-
-def _spread(g: Array, x: Array) -> float:
-    """x·Px for g = Px. Below 0 is rounding: that direction is known, g becomes 0 and adds nothing.
-
-    Without this a covariance that lost its last digits would grow instead of shrink.
-    """
-    spread = float(np.dot(g, x))
-    if spread < 0.0:
-        g.fill(0.0)
-        return 0.0
-    return spread
-
-
-def _add_outer(block: Array, q: Array, g: Array, scale: float) -> None:
-    """``block += q gᵀ / scale``, with the square root on both sides so that P stays symmetric."""
-    root = 1.0 / math.sqrt(scale)
-    block += np.multiply.outer(q * root, g * root)
-
-
-def _inverse(matrix: Array, precisions: Array, scale: Array) -> Array:
-    """Inverse of a positive definite matrix, symmetric to the bit.
-
-    Through a Cholesky factor of the scaled matrix; where rounding has made it indefinite, through
-    its eigenvalues, none below what the prior alone would leave.
-
-    Args:
-        matrix: (d, d), in exact numbers at least diag(precisions).
-        precisions: The prior's, (d,).
-        scale: Square roots of the diagonal that the rows have summed up to, (d,).
-    """
-    scaled = matrix / scale / scale[:, None]
-    factor, fault = dpotrf(scaled, lower=1)
-    if fault:
-        values, vectors = np.linalg.eigh(scaled)
-        least = float(np.minimum.reduce(precisions / scale**2))
-        root = (vectors / np.sqrt(np.maximum(values, least))).T / scale
-        return np.asarray(np.dot(root.T, root))
-    lower, _ = dpotri(factor, lower=1)
-    inverse: Array = np.tril(lower) + np.tril(lower, -1).T
-    inverse /= scale * scale[:, None]
-    return inverse
 
 
 def saved_array(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from policy.bandits.linear_policy import LinearOptions, LinearPolicy
+from policy.bandits.posterior_samples import sample_scores, shares_of_best
 from policy.bounds import parameter, whole_parameter
 from policy.errors import ParameterError
 
@@ -26,12 +27,7 @@ class LinTS(LinearPolicy):
     The probability that an action is best has no closed form, and a probability estimated after
     the draw is not the one that was used. So the policy *is* its Monte-Carlo distribution: it
     draws ``n_samples`` samples of all scores, and chooses from the shares in which each action
-    came out best. Samples come in pairs ±, which halves the noise to draw and evens out the
-    shares. The score of one sample is
-
-        mean(a) + alpha (residual(a) · L ε₀ + own_sd(a) ε_a),  L Lᵀ = P₀
-
-    with ε₀ common to all candidates: what they share makes them rise and fall together.
+    came out best, by ``alpha`` times the posterior's deviations; see ``sample_scores``.
 
     Args:
         n_context: Length of a context.
@@ -82,25 +78,6 @@ class LinTS(LinearPolicy):
         rng: np.random.Generator,
     ) -> tuple[Array, Array]:
         posterior = self.model.posterior(x, z, ids)
-        n_actions, n_shared, n_pairs = len(ids), self.n_shared, self.n_pairs
-        root = _root(posterior.shared_covariance)
-        normals = rng.standard_normal((n_pairs, n_shared + n_actions))
-        noise = normals[:, n_shared:]
-        noise *= np.sqrt(posterior.own_variances)
-        noise += np.dot(normals[:, :n_shared], np.dot(posterior.residuals, root).T)
-        noise *= self.alpha
-        scores = posterior.means - costs
-        samples = np.empty((2 * n_pairs, n_actions))
-        np.add(scores, noise, out=samples[:n_pairs])
-        np.subtract(scores, noise, out=samples[n_pairs:])
-        wins = np.bincount(samples.argmax(axis=1), minlength=n_actions)
-        return wins / (2.0 * n_pairs), posterior.means
-
-
-def _root(covariance: Array) -> Array:
-    """L with L Lᵀ = covariance, also where rounding has left it not quite positive definite."""
-    try:
-        return np.asarray(np.linalg.cholesky(covariance), np.float64)
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(covariance)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), np.float64)
+        samples = sample_scores(posterior, self.alpha, self.n_pairs, rng)
+        samples -= costs
+        return shares_of_best(samples), posterior.means

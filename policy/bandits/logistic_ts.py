@@ -121,9 +121,11 @@ class LogisticTS(LinearPolicy):
     ) -> tuple[Array, Array]:
         posterior = self.model.posterior(x, z, ids)
         samples = sample_scores(posterior, self.alpha, self.n_pairs, rng)
-        chances = _logistic(samples)
-        chances -= costs
-        return shares_of_best(chances), _chances(posterior)
+        if isinstance(costs, np.ndarray):
+            # Without costs the best chance is that of the best logit.
+            samples = _logistic(samples)
+            samples -= costs
+        return shares_of_best(samples), _chances(posterior)
 
     def _expected_rewards(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
         return _chances(self.model.posterior(x, z, ids))
@@ -171,10 +173,9 @@ def _refuse_no_chances(batch: Batch) -> None:
 
 def _chances(posterior: Posterior) -> Array:
     """Predicted chances: the logistic function averaged over each candidate's logit."""
-    variances: Array = np.einsum(
-        "ak,kj,aj->a", posterior.residuals, posterior.shared_covariance, posterior.residuals
-    )
-    variances += posterior.own_variances
+    spread = np.dot(posterior.residuals, posterior.shared_covariance)
+    spread *= posterior.residuals
+    variances: Array = np.add.reduce(spread, axis=1) + posterior.own_variances
     return _logistic(posterior.means / np.sqrt(1.0 + math.pi / 8.0 * np.maximum(variances, 0.0)))
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from policy.bandits.feature_net import FeatureNet
+from policy.bandits.linear_algebra import one_thread
 from policy.bandits.linear_model import HybridLinearModel, OwnPriors
 from policy.bandits.linear_policy import LinearOptions, LinearPolicy, share_of_best
-from policy.bandits.one_thread import one_thread
 from policy.bandits.replay_buffer import ReplayBuffer
 from policy.base import Policy
 from policy.bounds import parameter, whole_parameter

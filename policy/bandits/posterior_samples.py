@@ -44,8 +44,9 @@ def sample_scores(
     normals = rng.standard_normal((n_pairs, n_shared + n_actions))
     noise = normals[:, n_shared:]
     noise *= np.sqrt(posterior.own_variances)
-    root = covariance_root(posterior.shared_covariance)
-    noise += np.dot(normals[:, :n_shared], np.dot(posterior.residuals, root).T)
+    if n_shared:
+        root = covariance_root(posterior.shared_covariance)
+        noise += np.dot(normals[:, :n_shared], np.dot(posterior.residuals, root).T)
     noise *= scale
     samples = np.empty((2 * n_pairs, n_actions))
     np.add(posterior.means, noise, out=samples[:n_pairs])

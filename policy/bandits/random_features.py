@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from policy.bandits.one_thread import one_thread
+from policy.bandits.linear_algebra import one_thread
 from policy.errors import StateError
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from policy.bandits.action_blocks import PRIOR_SLOT
 from policy.bandits.evidence import PriorGroup, Priors
+from policy.bandits.linear_algebra import add_outer, inverse, spread_of
 from policy.bandits.linear_model import (
     ESTIMATED,
     HybridLinearModel,
@@ -143,19 +144,15 @@ class SegmentedModel(HybridLinearModel):
         row = np.concatenate([[reward], z, x])
         pair = self.pairs.pair(self.segments.of(x), self.blocks.action_ids[slot - 1])
         gram = pair.gram
-        gram += np.multiply.outer(row, weight * row)
+        add_outer(gram, row, row, weight)
         if pair.block is None:
             return super().learn(slot, x, z, reward)
         gain = _take_out(pair.block, row, x)
-        spread = float(np.dot(gain, x))
-        if spread < 0.0:
-            # Rounding: that direction is known, and adds nothing.
-            gain[:], spread = 0.0, 0.0
-        noise = 1.0 / weight + spread
+        noise = 1.0 / weight + spread_of(gain, x)
         # Square roots on both sides, so that P stays symmetric.
         gain /= math.sqrt(noise)
         block = pair.block
-        block += np.multiply.outer(np.concatenate([row / math.sqrt(noise), -gain]), gain)
+        add_outer(block, np.concatenate([row / math.sqrt(noise), -gain]), gain)
         row /= math.sqrt(noise * weight)
         return super().learn(slot, row[split:], row[1:split], float(row[0]))
 
@@ -180,7 +177,7 @@ class SegmentedModel(HybridLinearModel):
         """As in ``HybridLinearModel``."""
         row = np.concatenate([[reward], z, x])
         gram = self.pairs.pair(self.segments.of(x), self.blocks.action_ids[slot - 1]).gram
-        gram -= np.multiply.outer(row, row)
+        add_outer(gram, row, row, -1.0)
         self.n -= 1.0
         self.n_rows -= 1
 
@@ -251,9 +248,11 @@ class SegmentedModel(HybridLinearModel):
         """
         split = 1 + self.n_shared
         above = x - lower[:, split:]
-        upper = np.empty_like(lower)
-        for row, action_id in enumerate(ids):
-            np.dot(self.blocks[self._slot(action_id)][: self._n_rows], above[row], out=upper[row])
+        upper = self.blocks.products(x, ids, self._n_rows)
+        # What meets the action's block is x itself, aside from pairs that were learned.
+        for row in np.flatnonzero(lower[:, split:].any(axis=1)).tolist():
+            block = self.blocks[self._slot(ids[row])][: self._n_rows]
+            np.dot(block, above[row], out=upper[row])
         residuals = z - lower[:, 1:split] - upper[:, 1:split]
         means = np.dot(residuals, self._shared[0]) + lower[:, 0] + upper[:, 0]
         variances = np.maximum(np.einsum("ad,ad->a", upper[:, split:], above), 0.0)
@@ -286,7 +285,8 @@ class SegmentedModel(HybridLinearModel):
         """The pair's block from its statistics; what they leave to the level above."""
         split, width = 1 + self.n_shared, self._n_rows
         precisions = self.segment_priors.precisions
-        block[width:] = _inverse(gram[split:, split:], precisions)
+        precision = gram[split:, split:] + np.diag(precisions)
+        block[width:] = inverse(precision, precisions, np.sqrt(np.diagonal(precision)))
         np.dot(gram[:, split:], block[width:], out=block[:width])
         left: Array = gram - np.dot(block[:width], gram[split:])
         # The same without its cancellation: G - W (P⁻¹ - prior) = W prior.
@@ -336,19 +336,3 @@ def _take_out(block: Array, row: Array, x: Array) -> Array:
     row -= products[: len(row)]
     gain: Array = products[len(row) :]
     return gain
-
-
-def _inverse(gram: Array, precisions: Array) -> Array:
-    """(gram + diag(precisions))⁻¹, symmetric to the bit, also where rounding left it indefinite."""
-    matrix = gram + np.diag(precisions)
-    scale = np.sqrt(np.diagonal(matrix))
-    matrix /= scale * scale[:, None]
-    try:
-        root = np.linalg.inv(np.linalg.cholesky(matrix))
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(matrix)
-        least = float(np.minimum.reduce(precisions / scale**2))
-        root = (vectors / np.sqrt(np.maximum(values, least))).T
-    root /= scale
-    inverse: Array = np.dot(root.T, root)
-    return inverse

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from policy.bandits.action_blocks import ActionBlocks
+from policy.bandits.linear_algebra import add_outer
 from policy.bandits.linear_model import (
     ESTIMATED,
     HybridLinearModel,
@@ -84,7 +85,7 @@ class SketchedLinearModel(HybridLinearModel):
         sketch, q = self._sketches[slot], np.dot(x, self._projection)
         g = np.dot(sketch, q)
         g *= 1.0 / np.sqrt(1.0 / (self.weight * self._growth) + max(float(np.dot(g, q)), 0.0))
-        sketch -= np.multiply.outer(g, g)
+        add_outer(sketch, g, g, -1.0)
         return super().learn(slot, x, z, reward)
 
     def arrays(self) -> dict[str, Array]:

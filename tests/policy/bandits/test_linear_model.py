@@ -178,6 +178,31 @@ def test_rank_one_updates_stay_true_between_solutions() -> None:
         np.testing.assert_allclose(before, after, rtol=1e-6)
 
 
+@pytest.mark.slow
+def test_a_million_rank_one_updates_stay_true() -> None:
+    """Solved afresh on the way: the posterior is that of the sums, and the sums are those of rows.
+
+    Every row comes 1,000 times, so that the sums are known; columns are nearly collinear.
+    """
+    n_rows, n_times = 1_000, 1_000
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n_rows, 2))
+    x[:, 1] = x[:, 0] + 1e-3 * x[:, 1]
+    rewards = x @ [1.0, -2.0] + 0.1 * rng.normal(size=n_rows)
+    model, nothing = Model(2, 0, own=OwnPriors(1.0, 1.0)), np.zeros(0)
+    (slot,) = model.blocks.slots_for(["a"])
+    rows = list(zip(x, rewards.tolist(), strict=True))
+    for _ in range(n_times):
+        for context, reward in rows:
+            model.learn(slot, context, nothing, reward)
+    precision = n_times * (x.T @ x) + np.eye(2)
+    expected = np.linalg.solve(precision, n_times * (x.T @ rewards))
+    np.testing.assert_allclose(model.own_weights(("a",))[0], expected, rtol=1e-6)
+    _, variances = model.means_and_variances(x[0], nothing[None], ("a",))
+    direct = x[0] @ np.linalg.solve(precision, x[0]) * model.noise_variance
+    np.testing.assert_allclose(variances, direct, rtol=1e-6)
+
+
 def test_the_noise_is_estimated() -> None:
     rng = np.random.default_rng(1)
     model = Model(D, K)
