@@ -141,7 +141,9 @@ class Events:
             answer = await lists.fill(event.asked, event.slots, event.decision_ids)
             slots, logged = answer["slots"], answer["list_id"] is not None
         except RepeatedDecisionError:
-            rows = await self._rows(event.event_id, event.asked.owner)
+            asked = event.asked
+            logged_rows = await self._engine.store.decisions_of_list(asked.decision_id)
+            rows = [row for row in logged_rows if row.owner == asked.owner]
             slots, logged = repeated_slots(event.event_id, rows, event.slots, event.asked), True
         if logged and not defer:
             shown = [slot["decision"] for slot in slots]

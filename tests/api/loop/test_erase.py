@@ -14,6 +14,7 @@ from api.loop.suppression import ErasedError
 from api.schemas.decision import DecisionRequest
 from api.schemas.reward import DecisionReward
 from api.settings import Settings
+from api.supply_settings import InventorySettings
 from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates
 from policy.catalog.exposure import NOTHING
@@ -23,7 +24,11 @@ from tests.api.loop.test_engine import model_of, run, settings
 IDS = ("person-ann@example.org", "device-of-ann-91", "old-id-of-ann/7")
 SHARED = "tablet-in-the-hall"
 CAP = {"limits": [{"kind": "content", "times": 50, "days": 7}]}
-PERSONAL = {"events", "decisions", "rewards", "dead_letters", "profiles", "aliases", "exposures"}
+STOCK = InventorySettings(name="stock", units=100_000, actions=("tea",), hold_minutes=60)
+PERSONAL = {
+    "events", "decisions", "rewards", "dead_letters", "profiles", "aliases", "exposures",
+    "settlements",
+}  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
     "suppressions", "sqlite_sequence", "_sqlite_migrations",
@@ -34,7 +39,8 @@ def configured(folder: Path, kind: str = "linucb", **policy: Any) -> Settings:
     made = settings(folder, kind, policy={"kind": kind, **policy})
     limits = made.model_validate({**made.model_dump(exclude_unset=True), **CAP}).limits
     service = made.service.model_copy(update={"durability": "crash"})
-    return made.model_copy(update={"limits": limits, "service": service})
+    changes = {"limits": limits, "service": service, "inventories": (STOCK,)}
+    return made.model_copy(update=changes)
 
 
 async def act(engine: Engine, visitor: str, number: int) -> str:
