@@ -180,7 +180,7 @@ def serving_us(n_rounds: int) -> float:
 
 def main() -> None:
     options = parse_options(__doc__.splitlines()[0])
-    frames = 300_000 if options.quick else 3_000_000
+    frames = 300_000 if options.quick else 5_000_000
     seeds = SEEDS[:1] if options.quick else SEEDS
     rounds = N_BANDIT_ROUNDS // 10 if options.quick else N_BANDIT_ROUNDS
     world, control = World(discrete_shopper()), World(discrete_shopper(Carryover().off()))

@@ -23,7 +23,8 @@ import simulator.registration  # noqa: F401  # registers the ids
 from benchmarks.report import Table, parse_options, publish
 from simulator.dynamics import step
 from simulator.dynamics.draws import shopper_keys
-from simulator.dynamics.shopper import newborn
+from simulator.dynamics.memory import keep_freed_memory
+from simulator.dynamics.shopper import buffers_for, newborn
 from simulator.errors import MissingExtra
 from simulator.scenarios.scenario import load_world
 from simulator.vector_env import ShopperVectorEnv
@@ -65,8 +66,9 @@ def dynamics(advance: Any, n_days: int) -> Callable[[], int]:
 
     def run() -> int:
         state = newborn(N_SHOPPERS)
+        buffers = buffers_for(state)
         for day in range(n_days):
-            state, _ = advance(WORLD, traits, state, actions[day], keys)
+            advance(WORLD, traits, state, actions[day], keys, buffers)
         return n_days * N_SHOPPERS
 
     return run
@@ -128,8 +130,11 @@ def peers(n_days: int, n_rounds: int) -> list[Row]:
 def main() -> None:
     options = parse_options(__doc__.splitlines()[0])
     n_days, n_rounds = (10, 2) if options.quick else (50, N_ROUNDS)
-    rows = [
-        measure("dynamics, numpy", dynamics(step.advance, n_days), n_rounds),
+    rows = [measure("dynamics, numpy", dynamics(step.advance, n_days), n_rounds)]
+    if keep_freed_memory():
+        name = "dynamics, numpy, freed memory kept"
+        rows.append(measure(name, dynamics(step.advance, n_days), n_rounds))
+    rows += [
         *compiled_rows(n_days, n_rounds),
     ]
     for observe in ("oracle", "features"):

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from policy.errors import PolicyError
 from policy.ppo.network import Network
 from policy.ppo.settings import TrainingSettings
+from simulator.dynamics.memory import keep_freed_memory
 from simulator.dynamics.world import World
 from simulator.errors import SimulatorError
 from simulator.experiment.deciders import Trained
@@ -80,6 +81,7 @@ def run(
     """The best network, and its return on shoppers that it had not met, in currency units."""
     from policy.ppo.train import train as train_network  # noqa: PLC0415  # torch is optional
 
+    keep_freed_memory()
     envs = ShopperVectorEnv(shoppers, world=world, autoreset_mode="SameStep")
     ids = tuple(action.id for action in world.actions)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} days"),

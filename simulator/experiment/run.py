@@ -17,6 +17,7 @@ import numpy as np
 
 from policy.model_file import dump, load
 from simulator.crowd import Crowd
+from simulator.dynamics.memory import keep_freed_memory
 from simulator.errors import WorldError
 from simulator.experiment.deciders import make_decider
 from simulator.experiment.life import Lives, live_through
@@ -129,6 +130,7 @@ def check(plan: Plan) -> None:
 
 def compute(cell: Cell, folder: Path) -> None:
     """Lives one cell through and keeps it in its file."""
+    keep_freed_memory()
     world = _world(cell.scenario, cell.horizon_days)
     names = Crowd(world, 1).names
     ids = tuple(action.id for action in world.actions)

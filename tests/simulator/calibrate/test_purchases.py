@@ -60,12 +60,12 @@ def test_a_simulated_log_gives_back_the_parameters_that_it_was_made_with() -> No
         store_share=0.0,
     )  # fmt: skip
     world = World(effects=timing_only._replace(margin_rate=0.5), population=Population((segment,)))
-    _, history = lives(world, np.arange(6_000), 7 * 52)
+    _, history = lives(world, np.arange(4_000), 7 * 52)
     day, who = np.nonzero(history.ordered)
     # Shoppers are born as customers: their first purchase was on the day before the first.
-    shoppers = np.concatenate([np.arange(6_000), who])
-    days = np.concatenate([np.zeros(6_000, np.int64), day + 1])
-    values = np.concatenate([np.ones(6_000), history.revenue[day, who]])
+    shoppers = np.concatenate([np.arange(4_000), who])
+    days = np.concatenate([np.zeros(4_000, np.int64), day + 1])
+    values = np.concatenate([np.ones(4_000), history.revenue[day, who]])
     log = purchases_of(shoppers, days, values, 7 * 52)
     fit, spend = fit_timing(log), fit_spend(log)
     assert fit.r / fit.alpha == pytest.approx(0.4, rel=0.2)

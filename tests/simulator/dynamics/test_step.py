@@ -10,7 +10,15 @@ from scipy.special import hyp2f1
 from simulator.dynamics.draws import shopper_keys, uniforms
 from simulator.dynamics.effects import MECHANISMS, Effects
 from simulator.dynamics.population import Population, Segment
-from simulator.dynamics.shopper import N_DRAWS, Outcome, State, Traits, newborn, rows_of
+from simulator.dynamics.shopper import (
+    N_DRAWS,
+    Outcome,
+    State,
+    Traits,
+    buffers_for,
+    newborn,
+    rows_of,
+)
 from simulator.dynamics.step import advance, step
 from simulator.dynamics.world import DAYS_A_YEAR, World
 from tests.simulator.lives import lives, mixed
@@ -52,6 +60,17 @@ def test_the_step_is_pure() -> None:
         array.flags.writeable = False
     step(WORLD, *given)
     assert same(tuple(given), tuple(copies))
+
+
+def test_buffers_give_the_same_days_in_place() -> None:
+    keys, traits = shopper_keys(0, CROWD), WORLD.population.traits(0, CROWD)
+    fresh, in_place = newborn(2_000), newborn(2_000)
+    buffers = buffers_for(in_place)
+    for day in range(15):
+        fresh, expected = advance(WORLD, traits, fresh, mixed(day, CROWD), keys)
+        _, outcome = advance(WORLD, traits, in_place, mixed(day, CROWD), keys, buffers)
+        assert (in_place == fresh).all()
+        assert (outcome == expected).all()
 
 
 def test_twins_vary_less_in_their_difference_than_strangers() -> None:

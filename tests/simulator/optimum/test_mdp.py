@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import WorldError
@@ -27,6 +27,7 @@ def random_mdp(seed: int, n_states: int = 8, n_actions: int = 3) -> FiniteMDP:
     )  # fmt: skip
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_evaluation_solves_the_linear_system(seed: int) -> None:
     mdp = random_mdp(seed)
@@ -37,6 +38,7 @@ def test_evaluation_solves_the_linear_system(seed: int) -> None:
     assert evaluate(mdp, policy) == pytest.approx(exact, abs=1e-7)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_nothing_beats_the_optimum_and_it_is_reached(seed: int) -> None:
     mdp = random_mdp(seed)
