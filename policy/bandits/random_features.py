@@ -30,9 +30,10 @@ class RandomFeatures:
 
     x̃ is the context with each varying entry centred, scaled and kept within ±4: an entry's unit
     does not matter, nor does a value far beyond what the map was made from. Two contexts are
-    typically √2 ℓ apart, so that near ones are alike and far ones are not. Entries of only 0 and 1 are scaled alike, however rare the 1. Scales are powers of two and centres
-    multiples of them: one context more or less leaves the map as it is, as a rule. Rows of W are
-    orthogonal in groups, which makes the approximation better at the same size.
+    typically √2 ℓ apart, so that near ones are alike and far ones are not. Entries of only 0 and 1
+    are scaled alike, however rare the 1. Scales are powers of two and centres multiples of them:
+    one context more or less leaves the map as it is, as a rule. Rows of W are orthogonal in groups,
+    which makes the approximation better at the same size.
 
     Args:
         n_context: Length of a context.

@@ -23,11 +23,11 @@ def made(n_features: int = 64, scale: float = 1.0) -> RandomFeatures:
 
 
 def test_products_are_the_kernel() -> None:
-    """exp(-d² / (2 ℓ²)) with ℓ² = 2 n_varying in standardised units, 5 entries vary."""
+    """exp(-d² / (2 ℓ²)) with ℓ² = n_varying in standardised units, 5 entries vary."""
     features, rng = made(4_096), np.random.default_rng(1)
     x, y = contexts(rng, 60), contexts(rng, 60)
     x[:, 1] = y[:, 1] = 0.0  # the rest has standard deviation 1, which is a power of two
-    kernel = np.exp(-np.square(x - y)[:, 2:].sum(axis=1) / (4.0 * 5.0))
+    kernel = np.exp(-np.square(x - y)[:, 2:].sum(axis=1) / (2.0 * 5.0))
     found = [features.transform(a) @ features.transform(b) for a, b in zip(x, y, strict=True)]
     np.testing.assert_allclose(found, kernel, atol=0.05)
 
