@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Authenticator
+from api.encoding import CONTENT_ENCODING, decoded, header, too_large
 from api.loop.errors import LoopError
 from api.loop.metrics import Metrics
 from api.personalizer.paths import PREFIX as PERSONALIZER
@@ -115,6 +116,8 @@ class HotPath:
         try:
             self._authenticator.check(headers, route.scope)
             body = await self._read(receive)
+            if (coding := header(headers, CONTENT_ENCODING)) is not None:
+                body = decoded(body, coding, self._max_body_bytes)
             started = time.perf_counter()
             answer = Answer(route.status, await route.handler(body, parameters))
         except Exception as error:
@@ -148,10 +151,7 @@ class HotPath:
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
         if size > self._max_body_bytes:
-            limit = self._max_body_bytes // 1024
-            raise Problem(
-                413, "too-large", f"the body is larger than {limit} kB (service.max_body_kb)"
-            )
+            raise too_large(self._max_body_bytes)
         if message["type"] == "http.disconnect":
             raise Problem(400, "disconnected", "the client went away before the body's end")
         return body if len(chunks) == 1 else b"".join(chunks)

@@ -30,6 +30,7 @@ ROUTES = {
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
+    ("get", "/segue.js"),
 }
 
 
