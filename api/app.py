@@ -1,6 +1,6 @@
 """The application: the engine with HTTP around it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from api import browser
 from api.auth import Authenticator
 from api.hot import HotPath, to_problem
 from api.loop.engine import Engine
@@ -20,6 +22,7 @@ from api.routes import health, insight, personalizer, privacy, readings
 from api.routes.hot import documented, hot_routes, schemas
 from api.settings import Settings
 
+PREFLIGHT_SECONDS = 86_400
 DESCRIPTION = """\
 Events in, next best action out, reward back, policy better.
 Every error is `application/problem+json` (RFC 9457).
@@ -83,7 +86,22 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(readings.router)
     app.include_router(insight.router)
     app.include_router(health.router)
-    return hot
+    app.include_router(browser.router)
+    return _with_cors(hot, settings.service.cors_origins)
+
+
+def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The service with leave for the pages of some sites to call it."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type"],
+        expose_headers=["retry-after"],
+        max_age=PREFLIGHT_SECONDS,
+    )
 
 
 async def _failed(request: Request, error: Exception) -> Response:

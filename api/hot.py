@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Authenticator
+from api.encoding import CONTENT_ENCODING, decoded, header, too_large
 from api.loop.errors import LoopError
 from api.loop.metrics import Metrics
 from api.personalizer.paths import PREFIX as PERSONALIZER
@@ -122,6 +123,8 @@ class HotPath:
                 parameters = {**parameters, OWNER: caller.owner}
             self._check_length(headers)
             body = await self._read(receive)
+            if (coding := header(headers, CONTENT_ENCODING)) is not None:
+                body = decoded(body, coding, self._max_body_bytes)
             started = time.perf_counter()
             answer = Answer(route.status, await route.handler(body, parameters), headers=rates)
         except Exception as error:
@@ -150,12 +153,7 @@ class HotPath:
         """Refuse a body by the length that it claims, before any of it is read."""
         for name, value in headers:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_body_bytes:
-                raise self._too_large()
-
-    def _too_large(self) -> Problem:
-        limit = self._max_body_bytes // 1024
-        rule = f"the body is larger than {limit} kB (service.max_body_kb)"
-        return Problem(413, "too-large", rule)
+                raise too_large(self._max_body_bytes)
 
     async def _read(self, receive: Receive) -> bytes:
         message = await receive()
@@ -167,7 +165,7 @@ class HotPath:
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
         if size > self._max_body_bytes:
-            raise self._too_large()
+            raise too_large(self._max_body_bytes)
         if message["type"] == "http.disconnect":
             raise Problem(400, "disconnected", "the client went away before the body's end")
         return body if len(chunks) == 1 else b"".join(chunks)

@@ -67,6 +67,13 @@ def _values(value: object) -> object:
     return tuple(value)
 
 
+def _is_origin(value: str) -> str:
+    if value != "*" and not re.fullmatch(r"https?://[^\s/?#*]+", value):
+        raise ValueError('must be such as "https://shop.example", without a path, or "*" for any')
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_is_origin)]
 KeyHash = Annotated[str, AfterValidator(_is_hash)]
 ContextValues = Annotated[Literal["number"] | tuple[str, ...], PlainValidator(_values)]
 Scope = Literal["decide", "ingest", "reward", "read", "privacy", "admin"]
@@ -106,6 +113,9 @@ class ServiceSettings(Section):
         description="How long a request may take to come in, and its answer to be read.",
     )
     max_body_kb: int = Field(512, ge=1, le=16384, description="Largest request body, in kB.")
+    cors_origins: tuple[Origin, ...] = Field(
+        (), description="Sites whose pages may call the service, such as `https://shop.example`."
+    )
 
 
 class EventSettings(Section):

@@ -50,6 +50,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         404: "Nothing has that name.",
         409: "It contradicts what was accepted before.",
         413: "The body is too large.",
+        415: "The body is compressed otherwise than with gzip.",
         422: "A field breaks a rule.",
         429: "The key sent too many requests.",
         503: "The log cannot be written; send it again.",

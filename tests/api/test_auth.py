@@ -14,7 +14,7 @@ from tests.api.service import configuration, problem_of, running_service
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 KEYS = {scope: f"segue_test_{scope}" for scope in SCOPES}
-OPEN = {("get", "/healthz"), ("get", "/readyz")}
+OPEN = {("get", "/healthz"), ("get", "/readyz"), ("get", "/segue.js")}
 NEEDED: dict[tuple[str, str], Scope] = {
     ("post", "/v1/decisions"): "decide",
     ("post", "/v1/rewards"): "reward",
@@ -76,7 +76,7 @@ def test_the_table_names_every_route(guarded: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
-def test_health_needs_no_key(guarded: httpx.Client, method: str, path: str) -> None:
+def test_health_and_the_snippet_need_no_key(guarded: httpx.Client, method: str, path: str) -> None:
     assert guarded.request(method, path).status_code == 200
 
 

@@ -35,6 +35,7 @@ ROUTES = {
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
+    ("get", "/segue.js"),
 }
 
 
