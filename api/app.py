@@ -72,7 +72,14 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.authenticator = Authenticator(settings.keys)
     routes = hot_routes(engine)
     max_body_bytes = settings.service.max_body_kb * 1024
-    hot = HotPath(app, routes, app.state.authenticator, engine.metrics, max_body_bytes)
+    hot = HotPath(
+        app,
+        routes,
+        app.state.authenticator,
+        engine.metrics,
+        max_body_bytes,
+        settings.service.max_in_flight,
+    )
     app.include_router(documented(hot, routes))
     app.include_router(privacy.router)
     app.include_router(readings.router)

@@ -10,7 +10,8 @@ from asyncio import Future
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from api.storage.base import EXPOSURES, DecisionRow, Store
+from api.loop.breaker import Breaker
+from api.storage.base import EXPOSURES, DecisionRow, Store, StoreUnavailableError
 from policy.catalog.exposure import NOTHING, Exposures
 from policy.catalog.history import Exposure, History
 from policy.catalog.limit import Tracked
@@ -27,12 +28,16 @@ class ShownLog:
         tracked: What rules will ask; where that is nothing, nothing is kept.
         pipeline: Knows which ids are one visitor.
         store: The log.
+
+    Attributes:
+        breaker: Open while the log cannot be written: then nobody waits for it.
     """
 
     def __init__(self, tracked: Tracked, pipeline: Pipeline, store: Store) -> None:
         self.exposures = Exposures(tracked)
         self._pipeline = pipeline
         self._store = store
+        self.breaker = Breaker()
         self._idle = not tracked
         self._saved_through = -1
 
@@ -53,6 +58,15 @@ class ShownLog:
         Raises:
             StoreUnavailableError: It is not durable, and does not count.
         """
+        self.breaker.check()
+        try:
+            await self._append(row)
+        except BaseException:
+            self.breaker.failed()
+            raise
+        self.breaker.succeeded()
+
+    async def _append(self, row: DecisionRow) -> None:
         if not self._counts(exposure := _exposure(row)):
             seq = await self._store.append_decision(row)
             self.exposures.seq = max(self.exposures.seq, seq)  # read, and nothing to keep of it
@@ -83,6 +97,19 @@ class ShownLog:
         Raises:
             StoreUnavailableError: They are not durable, and do not count.
         """
+        try:
+            self.breaker.check()
+        except StoreUnavailableError:
+            self.forget(rows)
+            raise
+        try:
+            await self._append_list(rows)
+        except BaseException:
+            self.breaker.failed()
+            raise
+        self.breaker.succeeded()
+
+    async def _append_list(self, rows: Sequence[DecisionRow]) -> None:
         try:
             future = self._store.append_decisions(rows)
         except BaseException:
