@@ -78,7 +78,14 @@ def create_app(settings: Settings) -> ASGIApp:
     routes = hot_routes(engine)
     theirs = personalizer.hot_routes(engine)
     max_body_bytes = settings.service.max_body_kb * 1024
-    hot = HotPath(app, routes | theirs, app.state.authenticator, engine.metrics, max_body_bytes)
+    hot = HotPath(
+        app,
+        routes | theirs,
+        app.state.authenticator,
+        engine.metrics,
+        max_body_bytes,
+        settings.service.max_in_flight,
+    )
     app.include_router(documented(hot, routes))
     app.include_router(personalizer.documented(hot, theirs))
     app.include_router(personalizer.router)

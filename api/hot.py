@@ -6,6 +6,7 @@ parser, answered. FastAPI still documents them (`api.routes`), and serves everyt
 """
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from api.personalizer.paths import PREFIX as PERSONALIZER
 from api.personalizer.paths import canonical
 from api.problems import MEDIA_TYPE, Problem, of_event, of_loop, of_validation
 from api.settings import Scope as KeyScope
-from api.storage.base import StoreUnavailableError
+from api.storage.base import OverloadedError, StoreUnavailableError
 from segments.event import EventError
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ JSON = "application/json"
 JSON_TYPE = (b"content-type", JSON.encode())
 
 OWNER = "owner"
+INGEST_SHARE = 4
 
 Handler = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 
@@ -73,6 +75,7 @@ class HotPath:
         authenticator: Checks keys.
         metrics: Counts answers and their time.
         max_body_bytes: Largest body that is read.
+        max_in_flight: Requests of a kind that are answered at once; more are refused.
     """
 
     def __init__(
@@ -82,12 +85,15 @@ class HotPath:
         authenticator: Authenticator,
         metrics: Metrics,
         max_body_bytes: int,
+        max_in_flight: int = 512,
     ) -> None:
         self.app = app
         self._exact = {path: route for path, route in routes.items() if "{" not in path}
         self._templates = [_template(route) for path, route in routes.items() if "{" in path]
         self._authenticator = authenticator
         self._max_body_bytes = max_body_bytes
+        self._max_in_flight = max_in_flight
+        self._n_in_flight: Counter[str] = Counter()
         self._count = metrics.answers.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +122,9 @@ class HotPath:
     ) -> Answer:
         """Check, read, handle; every failure becomes a problem."""
         started = rates = None
+        self._n_in_flight[route.scope] += 1
         try:
+            self._check_load(route.scope)
             caller = self._authenticator.caller(headers, route.scope)
             rates = caller.headers
             if caller.owner:
@@ -131,6 +139,8 @@ class HotPath:
             problem = to_problem(error)
             told = problem.headers if rates is None else {**rates, **(problem.headers or {})}
             answer = Answer(problem.status, route.problem(problem), MEDIA_TYPE, told)
+        finally:
+            self._n_in_flight[route.scope] -= 1
         seconds = None if started is None else time.perf_counter() - started
         self._count(route.path, answer.status, seconds)
         return answer
@@ -148,6 +158,13 @@ class HotPath:
                 if value and "/" not in value:
                     return template, {name: value}
         return None
+
+    def _check_load(self, scope: KeyScope) -> None:
+        """Refuse early what could only be answered late: ingestion first, which is sent again."""
+        most = self._max_in_flight // INGEST_SHARE if scope == "ingest" else self._max_in_flight
+        if self._n_in_flight[scope] > most:
+            detail = f"{most} requests are being answered (service.max_in_flight): try again"
+            raise Problem(503, "overloaded", detail, headers={"retry-after": "1"})
 
     def _check_length(self, headers: Any) -> None:
         """Refuse a body by the length that it claims, before any of it is read."""
@@ -182,11 +199,18 @@ def to_problem(error: Exception) -> Problem:
     if isinstance(error, EventError):
         return of_event(error)
     if isinstance(error, StoreUnavailableError):
-        log.error("store_unavailable", error=str(error))
-        detail = "the log cannot be written now and not all was kept: send it again, same ids"
-        return Problem(503, "store-unavailable", detail, headers={"retry-after": "1"})
+        return _of_store(error)
     log.exception("request_failed", exc_info=error)
     return Problem(500, "internal", "the service failed; the log of the service says why")
+
+
+def _of_store(error: StoreUnavailableError) -> Problem:
+    headers = {"retry-after": "1"}
+    if isinstance(error, OverloadedError):
+        return Problem(503, "overloaded", str(error), headers=headers)
+    log.error("store_unavailable", error=str(error))
+    detail = "the log cannot be written now and not all was kept: send it again, same ids"
+    return Problem(503, "store-unavailable", detail, headers=headers)
 
 
 def _template(route: HotRoute) -> tuple[str, str, str, HotRoute]:

@@ -106,6 +106,18 @@ class ServiceSettings(Section):
     timezone: Timezone = Field(
         "UTC", description="Whose hours and dates the rules mean, such as `Europe/Berlin`."
     )
+    deadline_ms: int = Field(
+        250,
+        ge=5,
+        le=60_000,
+        description="How long a decision waits for the log before the default is shown.",
+    )
+    max_in_flight: int = Field(
+        512,
+        ge=8,
+        le=100_000,
+        description="Requests answered at once; beyond, 503. Ingestion may take a quarter of it.",
+    )
     request_seconds: float = Field(
         20.0,
         gt=0,

@@ -56,7 +56,11 @@ class Engine:
         self.pipeline = Pipeline()
         self.learner: Learner | None = None
         self.metrics = Metrics()
-        self.store = SQLiteStore(settings.service.database, settings.service.durability)
+        self.store = SQLiteStore(
+            settings.service.database,
+            settings.service.durability,
+            settings.service.deadline_ms / 1000,
+        )
         rewards = {name: placement.reward for name, placement in self.placements.items()}
         self.supply = build_supply(settings, self.store)
         bounds = TimeBounds.of(settings.events, self.clock)

@@ -24,6 +24,12 @@ class Metrics:
             "segue_rewards_learned", "Rewards folded into models.", registry=self.registry
         )
         self.visitors = Gauge("segue_visitors", "Visitors known.", registry=self.registry)
+        self.breaker = Gauge(
+            "segue_store_breaker", "0 closed, 1 half-open, 2 open.", registry=self.registry
+        )
+        self.waiting = Gauge(
+            "segue_writes_waiting", "Writes that wait for the disk.", registry=self.registry
+        )
 
     def learned(self, n_rows: int) -> None:
         """Count rewards that were learned."""

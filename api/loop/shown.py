@@ -8,11 +8,13 @@ exposures of a row goes what it takes of budgets and inventories.
 import asyncio
 import json
 from asyncio import Future
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
+from api.loop.breaker import Breaker
 from api.loop.supply import Supply
-from api.storage.base import EXPOSURES, DecisionRow, Store
+from api.storage.base import EXPOSURES, DecisionRow, Store, StoreUnavailableError
 from policy.catalog.exposure import NOTHING, Exposures
 from policy.catalog.history import Exposure, History
 from policy.catalog.limit import Tracked
@@ -30,6 +32,9 @@ class ShownLog:
         pipeline: Knows which ids are one visitor.
         store: The log.
         supply: What is scarce, and so taken by what is shown.
+
+    Attributes:
+        breaker: Open while the log cannot be written: then nobody waits for it.
     """
 
     def __init__(self, tracked: Tracked, pipeline: Pipeline, store: Store, supply: Supply) -> None:
@@ -37,6 +42,7 @@ class ShownLog:
         self._pipeline = pipeline
         self._store = store
         self._supply = supply
+        self.breaker = Breaker()
         self._idle = not tracked
         self._saved_through = -1
 
@@ -57,6 +63,11 @@ class ShownLog:
         Raises:
             StoreUnavailableError: It is not durable, and does not count.
         """
+        self.breaker.check()
+        with self._tried():
+            await self._append(row)
+
+    async def _append(self, row: DecisionRow) -> None:
         if not self._counts(_exposure(row)) and not self._supply.concerns(row):
             seq = await self._store.append_decision(row)
             self.exposures.seq = max(self.exposures.seq, seq)  # read, and nothing to keep of it
@@ -87,6 +98,28 @@ class ShownLog:
         Raises:
             StoreUnavailableError: They are not durable, and do not count.
         """
+        try:
+            self.breaker.check()
+        except StoreUnavailableError:
+            self.forget(rows)
+            raise
+        with self._tried():
+            await self._append_list(rows)
+
+    @contextmanager
+    def _tried(self) -> Iterator[None]:
+        """Tell the breaker what became of a write; what the log refused, it was there to refuse."""
+        try:
+            yield
+        except StoreUnavailableError:
+            self.breaker.failed()
+            raise
+        except BaseException:
+            self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+
+    async def _append_list(self, rows: Sequence[DecisionRow]) -> None:
         try:
             future = self._store.append_decisions(rows)
         except BaseException:

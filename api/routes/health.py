@@ -3,11 +3,12 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api.loop.breaker import STATES
 from api.problems import Problem
 from api.routes.access import needs
 from api.routes.hot import PROBLEMS
 from api.routes.readings import REFUSALS, Current
-from api.schemas.readings import HealthResponse
+from api.schemas.readings import HealthResponse, ReadyResponse
 
 router = APIRouter(tags=["operations"])
 
@@ -19,11 +20,11 @@ async def healthz() -> HealthResponse:
 
 
 @router.get("/readyz", responses={503: PROBLEMS[503]})
-async def readyz(engine: Current) -> HealthResponse:
-    """The log is replayed and decisions are answered."""
+async def readyz(engine: Current) -> ReadyResponse:
+    """The log is replayed and decisions are answered, by default while the breaker is open."""
     if not engine.ready:
         raise Problem(503, "not-ready", "the service is starting or stopping; try again")
-    return HealthResponse(status="ready")
+    return ReadyResponse(status="ready", breaker=engine.shown.breaker.state)
 
 
 @router.get(
@@ -35,4 +36,6 @@ async def readyz(engine: Current) -> HealthResponse:
 async def metrics(engine: Current) -> Response:
     """Counters in Prometheus' text format."""
     engine.metrics.visitors.set(len(engine.pipeline))
+    engine.metrics.breaker.set(STATES.index(engine.shown.breaker.state))
+    engine.metrics.waiting.set(engine.store.n_waiting)
     return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -76,6 +76,14 @@ class HealthResponse(BaseModel):
     status: str
 
 
+class ReadyResponse(HealthResponse):
+    """Whether the service is ready, and whether its log is."""
+
+    breaker: str = Field(
+        description="`closed`; `open` while the log cannot be written, `half-open` on trial."
+    )
+
+
 class RefitResponse(BaseModel):
     """A refit was asked for."""
 

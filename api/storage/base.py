@@ -32,6 +32,10 @@ class RepeatedDecisionError(StoreError):
     """A decision has an id that is in the log already. Nothing of it was kept."""
 
 
+class OverloadedError(StoreUnavailableError):
+    """More comes in than the store can take; it was not even tried."""
+
+
 class EventRow(NamedTuple):
     """One row of `events`, as it is appended; `body` is the event as JSON.
 
@@ -277,6 +281,11 @@ class Store(ABC):
 
     @property
     @abstractmethod
+    def n_waiting(self) -> int:
+        """Writes that are not durable yet."""
+
+    @property
+    @abstractmethod
     def subjects(self) -> Subjects:
         """The people in it."""
 
@@ -293,7 +302,8 @@ class Store(ABC):
 
         Returns:
             Its place in the log. Of two decisions, the one that was appended first comes first,
-            and its future is done first.
+            and its future is done first. It fails when it is not durable within the store's
+            deadline; then it is not kept.
         """
 
     @abstractmethod
@@ -316,7 +326,8 @@ class Store(ABC):
     ) -> Future[Appended]:
         """Append events and what they mean for rewards and for what is scarce, in one transaction.
 
-        An event that is there already has no effects. `on_commit` is called on the event loop in
+        Refused with `OverloadedError` while the store is slower than what comes in. An event that
+        is there already has no effects. `on_commit` is called on the event loop in
         the order of the log, also when nobody waits for the future any more.
         """
 

@@ -43,7 +43,7 @@ from api.storage.migrations import migrate
 from api.storage.retention import Covered, Expired, expire
 from api.storage.settlements import redeem
 from api.storage.subjects import SQLiteSubjects
-from api.storage.windows import default_rewards
+from api.storage.windows import default_rewards, void, void_all
 from api.storage.writer import GroupCommitWriter
 from policy.catalog.history import Exposure
 
@@ -75,12 +75,16 @@ class SQLiteStore(Store):
     Args:
         path: The database file; it is created when absent.
         durability: `power-loss` or `crash`, see the module.
+        deadline_seconds: For which a decision waits until it is durable.
 
     Raises:
         StoreError: When the file is corrupt, locked by another service, or from a newer version.
     """
 
-    def __init__(self, path: Path, durability: str = "power-loss") -> None:
+    def __init__(
+        self, path: Path, durability: str = "power-loss", deadline_seconds: float = 0.25
+    ) -> None:
+        self._deadline_seconds = deadline_seconds
         path = path.resolve()  # two names of one file are one store
         self._lock = _lock(path.with_name(path.name + ".lock"))
         try:
@@ -105,7 +109,7 @@ class SQLiteStore(Store):
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the connection to the writer's thread; from now on only futures."""
-        self._writer = GroupCommitWriter(self._connection, loop)
+        self._writer = GroupCommitWriter(self._connection, loop, self._deadline_seconds)
 
     @property
     def writer(self) -> GroupCommitWriter:
@@ -114,9 +118,14 @@ class SQLiteStore(Store):
             raise StoreError("the store is not started")
         return self._writer
 
+    @property
+    def n_waiting(self) -> int:
+        """See `Store`."""
+        return 0 if self._writer is None else self._writer.n_waiting
+
     def append_decision(self, row: DecisionRow) -> Future[int]:
         """See `Store`."""
-        return self.writer.append(INSERT_DECISION, row)
+        return self.writer.append(INSERT_DECISION, row, undo=void)
 
     def append_decisions(self, rows: Sequence[DecisionRow]) -> Future[list[int]]:
         """See `Store`."""
@@ -127,7 +136,7 @@ class SQLiteStore(Store):
             except sqlite3.IntegrityError:
                 raise RepeatedDecisionError("a decision of this id is in the log") from None
 
-        return self.writer.call(work)
+        return self.writer.call(work, undo=void_all)
 
     def decisions_of_list(self, list_id: str) -> Future[list[DecisionRow]]:
         """See `Store`."""
@@ -144,6 +153,7 @@ class SQLiteStore(Store):
         on_commit: Callable[[Appended], None],
     ) -> Future[Appended]:
         """See `Store`."""
+        self.writer.refuse_when_slow()
 
         def work(connection: sqlite3.Connection) -> Appended:
             seqs: list[int | None] = []
@@ -189,6 +199,7 @@ class SQLiteStore(Store):
 
     def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:
         """See `Store`."""
+        self.writer.refuse_when_slow()
         return self._write_many(INSERT_DEAD_LETTER, rows)
 
     def close_windows(self, now_us: int, specs: Specs, limit: int) -> Future[int]:

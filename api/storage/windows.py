@@ -5,6 +5,7 @@ Functions of a connection that run inside the writer's transaction.
 
 import json
 import sqlite3
+from collections.abc import Iterable
 
 from api.storage.account import WINDOW, Account, Entry, accounts, post
 from api.storage.base import Credit, EventRow, Specs
@@ -65,6 +66,21 @@ def index_decisions(connection: sqlite3.Connection) -> int:
 def _indexed_through(connection: sqlite3.Connection) -> int:
     row = connection.execute("SELECT data FROM state WHERE key = 'indexed_through'").fetchone()
     return int(row[0]) if row else 0
+
+
+def void(connection: sqlite3.Connection, seq: int) -> None:
+    """Take a decision back that nobody was told of, unless something was earned already."""
+    connection.execute(
+        """DELETE FROM decisions WHERE seq = ? AND NOT EXISTS (
+               SELECT 1 FROM rewards r WHERE r.decision_id = decisions.decision_id)""",
+        (seq,),
+    )
+
+
+def void_all(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
+    """The same for all decisions of a list."""
+    for seq in seqs:
+        void(connection, seq)
 
 
 def default_rewards(connection: sqlite3.Connection, now_us: int, specs: Specs, limit: int) -> int:

@@ -17,24 +17,35 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from api.storage.base import StoreUnavailableError
+from api.storage.base import OverloadedError, StoreUnavailableError
 
 T = TypeVar("T")
 MAX_GROUP = 1024
 LARGEST_INSERT = 64
+MOST_WAITING = 4096
+"""Works in the queue, beyond which those that can be sent again are refused."""
+SWEEPS = 5
+"""Looks at what waits, in the time of one deadline."""
 ENOUGH = 64
 """Works that are worth a flush of their own, however many more are coming."""
 
 
 @dataclass(slots=True, eq=False)
 class _Work(Generic[T]):
-    """A row for `statement`, or a function of the connection."""
+    """A row for `statement`, or a function of the connection.
+
+    One with `undo` has a deadline: it is `withdrawn` when that passes, and undone where it was too
+    late for that.
+    """
 
     future: asyncio.Future[T]
     statement: str | None = None
     row: tuple[Any, ...] = ()
     function: Callable[[sqlite3.Connection], T] | None = None
     alone: bool = False
+    undo: Callable[[sqlite3.Connection, T], object] | None = None
+    since: float = 0.0
+    withdrawn: bool = False
     on_commit: Callable[[T], None] | None = None
     result: T | None = None
     error: Exception | None = None
@@ -48,13 +59,26 @@ class GroupCommitWriter:
     and a lone request waits for nobody. The thread is woken once a group, since every wake-up takes
     the interpreter from the loop.
 
+    **When the disk is slow.** What has a deadline fails when it passes, and is not written any
+    more; what can be sent again is refused as soon as anything waited for half of that, so that the
+    queue is short when the disk is itself again.
+
     Args:
         connection: A connection in autocommit mode that no other thread uses from now on.
         loop: The event loop that submits and that results are handed to.
+        deadline_seconds: See above.
     """
 
-    def __init__(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        loop: asyncio.AbstractEventLoop,
+        deadline_seconds: float = 0.25,
+    ) -> None:
         self._connection = connection
+        self._deadline_seconds = deadline_seconds
+        self._writing: list[_Work[Any]] = []
+        self._sweeping = False
         self._loop = loop
         self._gathering: list[_Work[Any]] = []
         self._at_disk = False
@@ -65,22 +89,51 @@ class GroupCommitWriter:
         self._thread = threading.Thread(target=self._run, name="segue-writer", daemon=True)
         self._thread.start()
 
-    def append(self, statement: str, row: tuple[Any, ...]) -> asyncio.Future[int]:
+    @property
+    def n_waiting(self) -> int:
+        """Works that wait for the disk, or are at it."""
+        return len(self._gathering) + len(self._writing)
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long the oldest of them has waited."""
+        oldest = self._writing or self._gathering
+        return self._loop.time() - oldest[0].since if oldest else 0.0
+
+    def refuse_when_slow(self) -> None:
+        """Ask before work that can be sent again.
+
+        Raises:
+            OverloadedError: Too much waits, or has waited for too long.
+        """
+        if self.n_waiting >= MOST_WAITING or self.waited_seconds > self._deadline_seconds / 2:
+            raise OverloadedError("the log is slower than what comes in: send it again, same ids")
+
+    def append(
+        self,
+        statement: str,
+        row: tuple[Any, ...],
+        undo: Callable[[sqlite3.Connection, int], object] | None = None,
+    ) -> asyncio.Future[int]:
         """Queue one row; consecutive rows of one statement run together.
 
         Args:
             statement: An INSERT that ends in ``VALUES (?, ..., ?)``.
             row: What the question marks stand for.
+            undo: Takes it back, given its place; with it, the row has a deadline.
 
         Returns:
             Its place in the table, where the table has places of its own.
         """
-        return self._submit(_Work(self._loop.create_future(), statement=statement, row=row))
+        return self._submit(
+            _Work(self._loop.create_future(), statement=statement, row=row, undo=undo)
+        )
 
     def call(
         self,
         function: Callable[[sqlite3.Connection], T],
         on_commit: Callable[[T], None] | None = None,
+        undo: Callable[[sqlite3.Connection, T], object] | None = None,
     ) -> asyncio.Future[T]:
         """Queue a function of the connection; it is undone as a whole when it raises.
 
@@ -88,8 +141,9 @@ class GroupCommitWriter:
             function: Runs on the writer's thread inside the group's transaction.
             on_commit: Called on the event loop with the result, in commit order, even when
                 nobody awaits the future any more.
+            undo: As for `append`, given the result.
         """
-        work = _Work(self._loop.create_future(), function=function, on_commit=on_commit)
+        work = _Work(self._loop.create_future(), function=function, on_commit=on_commit, undo=undo)
         return self._submit(work)
 
     def alone(self, function: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
@@ -109,12 +163,32 @@ class GroupCommitWriter:
     def _submit(self, work: _Work[T]) -> asyncio.Future[T]:
         if self._closed:
             work.future.set_exception(StoreUnavailableError("the store is closed"))
-            return work.future
+        else:
+            self._queue(work)
+        return work.future
+
+    def _queue(self, work: _Work[Any]) -> None:
+        work.since = self._loop.time()
         self._gathering.append(work)
+        if work.undo is not None and not self._sweeping:
+            self._sweeping = True
+            self._loop.call_later(self._deadline_seconds / SWEEPS, self._sweep)
         if not self._at_disk and not self._watching:
             self._watching = True
             self._loop.call_soon(self._watch, 0)
-        return work.future
+
+    def _sweep(self) -> None:
+        """Give up what is over its deadline; goes on while anything waits."""
+        over = self._loop.time() - self._deadline_seconds
+        for work in chain(self._writing, self._gathering):
+            if work.undo is not None and work.since < over and not work.future.done():
+                work.withdrawn = True
+                work.future.set_exception(
+                    StoreUnavailableError("the log was slower than service.deadline_ms")
+                )
+        self._sweeping = bool(self._writing or self._gathering)
+        if self._sweeping:
+            self._loop.call_later(self._deadline_seconds / SWEEPS, self._sweep)
 
     def _watch(self, n_before: int) -> None:
         n_now = len(self._gathering)
@@ -128,18 +202,31 @@ class GroupCommitWriter:
         group, self._gathering = self._gathering[:MAX_GROUP], self._gathering[MAX_GROUP:]
         if group:
             self._at_disk = True
+            self._writing = group
             self._groups.put(group)
 
     def _deliver(self, group: list[_Work[Any]]) -> None:
         self._at_disk = False
+        self._writing = []
         for work in group:
-            _finish(work)
+            if work.withdrawn and work.error is None and work.result is not None:
+                self._take_back(work)
+            else:
+                _finish(work)
         # After them: those who were waiting answer first, and may bring more to the next group.
         if self._gathering and not self._watching:
             self._watching = True
             self._loop.call_soon(self._watch, 0)
         if self._closed and not self._gathering:
             self._drained.set()
+
+    def _take_back(self, work: _Work[Any]) -> None:
+        """It was at the disk already when it was given up, and is kept: nobody was told."""
+        undo, result = work.undo, work.result
+        if undo is not None:
+            future = self._loop.create_future()
+            future.add_done_callback(lambda done: done.exception())  # nobody waits for it
+            self._queue(_Work(future, function=lambda connection: undo(connection, result)))
 
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:
@@ -177,10 +264,12 @@ class GroupCommitWriter:
         while start < len(group):
             work = group[start]
             statement, end = work.statement, start + 1
-            if work.function is not None:
+            if work.withdrawn:
+                pass
+            elif work.function is not None:
                 self._call(work, work.function)
             elif statement is not None:
-                while end < len(group) and group[end].statement == statement:
+                while end < len(group) and _joins(group[end], statement):
                     end += 1
                 _insert(self._connection, statement, group[start:end])
             start = end
@@ -195,6 +284,10 @@ class GroupCommitWriter:
             work.error = error
             self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
+
+
+def _joins(work: _Work[Any], statement: str) -> bool:
+    return work.statement == statement and not work.withdrawn
 
 
 def _insert(connection: sqlite3.Connection, statement: str, works: list[_Work[Any]]) -> None:
@@ -242,7 +335,7 @@ def _finish(work: _Work[Any]) -> None:
             work.on_commit(work.result)
         except Exception as raised:
             error = raised
-    if work.future.cancelled():
+    if work.future.done():  # cancelled, or given up
         return
     if error is not None:
         work.future.set_exception(error)

@@ -35,6 +35,7 @@ CONFIGURATION = """
 [service]
 port = {port}
 snapshot_seconds = 0.1
+deadline_ms = 30000
 
 [[actions]]
 id = "tea"

@@ -17,6 +17,7 @@ host = "127.0.0.1"
 port = {port}
 database = "segue.db"
 clock = "replay"            # the time is that of the baskets, not of today
+deadline_ms = 10000         # no page waits here: rather a late decision than the default
 
 [segments]
 n_segments = {n_segments}

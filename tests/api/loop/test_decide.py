@@ -29,7 +29,11 @@ def settings(folder: Path, **placement: Any) -> Settings:
     conditions = {"beef": "context.age >= 18", "wine": "context.age >= 21"}
     return parse_settings(
         {
-            "service": {"database": str(folder / "s.db"), "snapshot_seconds": 3600},
+            "service": {
+                "database": str(folder / "s.db"),
+                "snapshot_seconds": 3600,
+                "deadline_ms": 30_000,
+            },
             "actions": [
                 {"id": name, "category": name, "condition": conditions.get(name)}
                 if name in conditions

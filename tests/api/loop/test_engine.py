@@ -29,7 +29,11 @@ KINDS = ("epsilon_greedy", "linucb", "lints", "squarecb")
 def settings(folder: Path, kind: str = "lints", **placement: Any) -> Settings:
     return parse_settings(
         {
-            "service": {"database": str(folder / "s.db"), "snapshot_seconds": 3600},
+            "service": {
+                "database": str(folder / "s.db"),
+                "snapshot_seconds": 3600,
+                "deadline_ms": 30_000,
+            },
             "actions": [
                 {"id": name, "category": name, "features": {"price": price}}
                 for name, price in (("tea", 0.1), ("salt", 0.2), ("beef", 0.9))

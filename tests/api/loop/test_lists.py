@@ -32,7 +32,11 @@ EVEN = {"kind": "epsilon_greedy", "epsilon": 1.0}
 def settings(folder: Path, **placement: Any) -> Settings:
     return parse_settings(
         {
-            "service": {"database": str(folder / "s.db"), "snapshot_seconds": 3600},
+            "service": {
+                "database": str(folder / "s.db"),
+                "snapshot_seconds": 3600,
+                "deadline_ms": 30_000,
+            },
             "limits": [{"kind": "offer", "times": 1, "days": 7}],
             "actions": [
                 {"id": "tea", "category": "Tea"},

@@ -25,7 +25,11 @@ VISITORS = tuple(f"v{n}" for n in range(5))
 def settings(folder: Path, **changes: Any) -> Settings:
     return parse_settings(
         {
-            "service": {"database": str(folder / "s.db"), "snapshot_seconds": 3600},
+            "service": {
+                "database": str(folder / "s.db"),
+                "snapshot_seconds": 3600,
+                "deadline_ms": 30_000,
+            },
             "actions": [
                 {"id": "tea", "cap": {"times": 3, "days": 7}},
                 {"id": "salt", "kind": "offer"},

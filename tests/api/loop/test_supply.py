@@ -38,7 +38,11 @@ EVEN = {"kind": "epsilon_greedy", "epsilon": 1.0}
 def settings(folder: Path, placement: dict[str, Any] | None = None, **changes: Any) -> Settings:
     return parse_settings(
         {
-            "service": {"database": str(folder / "s.db"), "snapshot_seconds": 3600},
+            "service": {
+                "database": str(folder / "s.db"),
+                "snapshot_seconds": 3600,
+                "deadline_ms": 30_000,
+            },
             "actions": [
                 {"id": "nothing", "category": "None"},
                 {"id": "tea", "kind": "offer", "category": "Tea"},
