@@ -23,7 +23,7 @@ PROBLEM = "application/problem+json"
 def configuration(**changes: Any) -> dict[str, Any]:
     """A small valid configuration; each keyword replaces a top-level key of it."""
     return {
-        # Tests run beside others: the disk may keep a decision waiting for longer than a page would.
+        # Tests run beside others: the disk may keep a decision waiting longer than a page would.
         "service": {"max_body_kb": 2048, "durability": "crash", "deadline_ms": 30_000},
         "actions": [
             {

@@ -14,7 +14,13 @@ from api.routes.hot import BODIES
 from api.schemas.decision import DecisionResponse, ListResponse
 from api.schemas.ingest import IngestResponse
 from api.schemas.insight import ActionsResponse, ExplanationResponse
-from api.schemas.readings import HealthResponse, PoliciesResponse, SegmentsResponse, VisitorResponse
+from api.schemas.readings import (
+    HealthResponse,
+    PoliciesResponse,
+    ReadyResponse,
+    SegmentsResponse,
+    VisitorResponse,
+)
 from api.schemas.reward import RewardBatchResponse, RewardResponse
 
 ROUTES = {
@@ -142,7 +148,7 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     yield service.get("/v1/placements/home/actions"), ActionsResponse
     yield service.get(f"/v1/decisions/{decision_id}/explanation"), ExplanationResponse
     yield service.get("/healthz"), HealthResponse
-    yield service.get("/readyz"), HealthResponse
+    yield service.get("/readyz"), ReadyResponse
 
 
 def test_answers_are_what_the_document_says(service: httpx.Client) -> None:

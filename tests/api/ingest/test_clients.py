@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from segment.analytics import request
 from segment.analytics.client import Client
 
 from tests.api.service import configuration, running_service, stored
@@ -29,6 +30,7 @@ def address(folder: Path) -> Iterator[str]:
     keys = [configured("tracker", WRITE_KEY, "ingest")]
     with running_service(folder, configuration(keys=keys)) as client:
         yield str(client.base_url)
+    request._session.close()  # which the library keeps open for all of its clients
 
 
 def events_of(folder: Path, visitor: str) -> list[str]:

@@ -30,7 +30,9 @@ def test_the_feature_that_moved_comes_first_and_the_others_have_not():
 def test_psi_is_never_negative_and_about_zero_for_the_same(one, other):
     values = population(one, n=400)[:, 0]
     assert psi(values, values) == pytest.approx(0.0, abs=1e-12)
-    assert 0.0 <= psi(values, population(other + 500, n=400)[:, 0]) < 0.15
+    # Of n and m alike in k bins, psi is about (1/n + 1/m) times a chi-square of k - 1: .045 here,
+    # and beyond .25 once in ten million.
+    assert 0.0 <= psi(values, population(other + 500, n=400)[:, 0]) < 0.25
 
 
 def test_a_constant_feature_has_not_moved_and_one_that_left_its_value_has():
