@@ -148,6 +148,8 @@ class Question:
         level: Of the intervals, in (0, 1).
         rewards: Smallest and largest possible reward, for intervals that hold at any time; None
             leaves these out.
+        largest_weight: Largest weight that could ever occur, which narrows these; None where
+            nothing bounds it.
         baseline: Name of the policy that the others are compared with; None for no comparison.
 
     Raises:
@@ -168,6 +170,7 @@ class Question:
     by: tuple[str, ...] = ()
     level: float = 0.95
     rewards: tuple[float, float] | None = None
+    largest_weight: float | None = None
     baseline: str | None = None
 
     def __post_init__(self) -> None:
@@ -282,7 +285,10 @@ def _always(chunks: Iterable[Decisions], question: Question) -> dict[str, Interv
     """One pass in the order of the log."""
     assert question.rewards is not None  # noqa: S101  # the caller asked only then
     low, high = question.rewards
-    sequences = {name: ConfidenceSequence(low, high, question.level) for name in question.targets}
+    sequences = {
+        name: ConfidenceSequence(low, high, question.level, largest_weight=question.largest_weight)
+        for name in question.targets
+    }
     for log in chunks:
         for name, target in question.targets.items():
             weight = sample_of(log, target.probabilities(log)).weight

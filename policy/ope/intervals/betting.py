@@ -17,13 +17,15 @@ from policy.ope.intervals.base import Interval, checked_level
 if TYPE_CHECKING:
     from policy.ope.log import Array, Bools
 
-FRACTIONS = 0.5 ** np.arange(1, 13)
+FRACTIONS = np.concatenate(([0.9], 0.5 ** np.arange(1, 13)))
 """Shares of the wealth at stake: the right one falls with the variance, so all are played."""
 
 GROUP = 16
 FIRST_BLOCK, LARGEST_BLOCK = 64, 4096
 
-GRID = np.unique(np.concatenate((np.geomspace(1e-4, 1.0, 160), np.linspace(0.01, 1.0, 100))))
+_LOW = np.concatenate((np.geomspace(1e-4, 0.5, 140), np.linspace(0.01, 0.5, 50)))
+GRID = np.unique(np.concatenate((_LOW, 1.0 - _LOW)))
+"""Close together where values are close to either end."""
 
 
 class Wealth:
@@ -116,13 +118,16 @@ class Wealth:
 class ConfidenceSequence:
     """Bounds on a policy's value that hold at every row of the log at once.
 
-    The lower bound bets on w (r - lowest), the upper one on w (highest - r), whose mean is the
-    range less the former's since a weight is 1 on average.
+    With rewards r scaled to [0, 1], the lower bound bets on w r. The upper one bets on w (1 - r),
+    whose mean is 1 less that value since a weight is 1 on average; or, with a bound W on the
+    weights, on W - w r, which is much narrower where rewards are rare.
 
     Args:
         lowest: Smallest possible reward.
         highest: Largest possible one.
         level: Of both bounds together, at all times, in (0, 1).
+        largest_weight: Largest weight that could ever occur, by design of the log and the target,
+            such as 1 / floor; None where nothing bounds it.
         grid: Values that are told apart, as shares of the range, rising, (n_nulls,).
 
     Raises:
@@ -137,7 +142,13 @@ class ConfidenceSequence:
     """
 
     def __init__(
-        self, lowest: float, highest: float, level: float = 0.95, grid: Array = GRID
+        self,
+        lowest: float,
+        highest: float,
+        level: float = 0.95,
+        *,
+        largest_weight: float | None = None,
+        grid: Array = GRID,
     ) -> None:
         if not (math.isfinite(lowest) and math.isfinite(highest) and lowest < highest):
             raise EvaluationError(
@@ -147,7 +158,10 @@ class ConfidenceSequence:
         self.lowest, self.range = lowest, highest - lowest
         self.grid = grid
         self._below = Wealth(grid, (1.0 - level) / 2.0)
-        self._above = Wealth(grid, (1.0 - level) / 2.0)
+        self.largest_weight = largest_weight
+        if largest_weight is not None and not largest_weight >= 1.0:
+            raise EvaluationError(f"largest_weight is {largest_weight}: must be at least 1")
+        self._above = Wealth((largest_weight or 1.0) - grid, (1.0 - level) / 2.0)
 
     def update(self, weight: Array, reward: Array) -> None:
         """Take in the next rows.
@@ -166,21 +180,25 @@ class ConfidenceSequence:
                 f"{self.lowest + self.range}; widen the range of rewards"
             )
         self._below.update(weight * share)
-        self._above.update(weight * (1.0 - share))
+        if self.largest_weight is None:
+            self._above.update(weight * (1.0 - share))
+            return
+        if len(weight) and weight.max() > self.largest_weight * (1.0 + 1e-9):
+            raise LogError(
+                f"a weight of {weight.max()}: largest_weight is {self.largest_weight}; it must be "
+                "the largest that could ever occur"
+            )
+        self._above.update(np.maximum(self.largest_weight - weight * share, 0.0))
 
     @property
     def interval(self) -> Interval:
         """What is left of the values by now."""
-        low = self._bound(self._below)
-        high = 1.0 - self._bound(self._above)
+        # What is below a fallen value, or above one, is even less likely.
+        below, above = self.grid[self._below.rejected], self.grid[self._above.rejected]
+        low, high = below.max(initial=0.0), above.min(initial=1.0)
         return Interval(
-            self.lowest + self.range * low,
-            self.lowest + self.range * max(low, high),
+            float(self.lowest + self.range * low),
+            float(self.lowest + self.range * max(low, high)),
             self.level,
             "betting",
         )
-
-    def _bound(self, wealth: Wealth) -> float:
-        """The largest value that has fallen: whatever is below it is even less likely."""
-        fallen = wealth.rejected
-        return float(self.grid[fallen].max()) if fallen.any() else 0.0

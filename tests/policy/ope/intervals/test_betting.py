@@ -60,6 +60,22 @@ def test_a_sequence_of_another_range_is_scaled() -> None:
     assert cents.interval.high == pytest.approx(200.0 * unit.interval.high - 100.0)
 
 
+def test_a_bound_on_the_weights_narrows_the_upper_bound_of_rare_rewards() -> None:
+    rng = np.random.default_rng(6)
+    weight, _ = log_of(rng, 10_000, floor=0.2)
+    reward = (rng.random(10_000) < 0.01).astype(float)
+    free, bounded = ConfidenceSequence(0.0, 1.0), ConfidenceSequence(0.0, 1.0, largest_weight=5.0)
+    for sequence in (free, bounded):
+        sequence.update(weight, reward)
+        assert sequence.interval.holds(0.01)
+    assert bounded.interval.high < 0.5 * free.interval.high
+    assert bounded.interval.low == free.interval.low
+    with pytest.raises(LogError, match=r"a weight of 6\.0: largest_weight is 5"):
+        bounded.update(np.array([6.0]), np.zeros(1))
+    with pytest.raises(EvaluationError, match="must be at least 1"):
+        ConfidenceSequence(0.0, 1.0, largest_weight=0.5)
+
+
 def test_nothing_seen_bounds_nothing() -> None:
     interval = ConfidenceSequence(0.0, 1.0).interval
     assert (interval.low, interval.high) == (0.0, 1.0)
