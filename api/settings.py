@@ -209,7 +209,7 @@ class PolicySettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    kind: str = Field("linucb", description="epsilon_greedy, linucb, lints or squarecb.")
+    kind: str = Field("linucb", description="Name of the learner: docs/policies.md lists them.")
 
     @property
     def parameters(self) -> dict[str, Any]:
