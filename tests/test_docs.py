@@ -325,3 +325,8 @@ def test_the_example_of_personalizer_runs(
         assert capsys.readouterr().out.strip() in ("pasta", "juice")
         sql = "SELECT visitor, probability FROM decisions"
         assert stored(tmp_path, sql) == [("ann", 0.5)]
+
+
+def test_the_example_of_evaluation_runs() -> None:
+    (block,) = examples("docs/evaluation.md", "python")
+    exec(compile(block, "evaluation.md", "exec"), {})

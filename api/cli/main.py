@@ -1,4 +1,4 @@
-"""`segue`: serve, check, make keys, export and erase, run the demo, practise on shoppers."""
+"""`segue`: serve, check, make keys, export and erase, run the demo, evaluate, simulate."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from api.auth import key_hash, new_key
 from api.cli.demo.command import demo
+from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
 from api.cli.simulate.command import simulate
@@ -25,6 +26,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(visitors, name="visitors")
 app.add_typer(train, name="train")
 app.command()(demo)
+app.command("evaluate")(evaluation)
 app.command()(experiment)
 app.command()(simulate)
 

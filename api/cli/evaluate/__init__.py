@@ -1,0 +1,1 @@
+"""`segue evaluate`: what policies would have earned, from the log."""

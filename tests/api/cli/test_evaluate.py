@@ -1,0 +1,187 @@
+"""`segue evaluate`: on the log of a real engine, and on files."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from api.cli.evaluate.policies import prepared, wanted
+from api.cli.main import app
+from api.storage.base import StoreError
+from api.storage.decision_log import DecisionLog
+from policy.errors import EvaluationError, ParameterError
+from policy.ope.log import Decisions
+from tests.api.loop.test_engine import live, run, settings
+from tests.api.service import configuration, placement, write_configuration
+
+N = 150
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What 150 decisions left behind, and one that has yet to earn something."""
+    folder = tmp_path_factory.mktemp("evaluated")
+
+    async def work(engine: Any) -> None:
+        await live(engine, 0, N)
+
+    made = settings(folder, "epsilon_greedy", policy={"kind": "epsilon_greedy", "epsilon": 0.6})
+    run(made, work)
+    return folder / "s.db"
+
+
+def segue(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+def logged(store: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(store)) as connection:
+        return [value for (value,) in connection.execute(sql)]
+
+
+def test_the_store_is_read_as_it_was_written(store: Path) -> None:
+    log = DecisionLog(store, "home")
+    (rows,) = log.chunks()
+    settled = "EXISTS (SELECT 1 FROM rewards r WHERE r.decision_id = d.decision_id AND r.is_first)"
+    chosen = logged(store, f"SELECT action_id FROM decisions d WHERE {settled} ORDER BY seq")
+    assert [rows.actions[place] for place in rows.action] == chosen
+    assert 0 < len(chosen) <= N
+    probabilities = logged(
+        store, f"SELECT probability FROM decisions d WHERE {settled} ORDER BY seq"
+    )
+    assert rows.propensity.tolist() == probabilities
+    assert rows.logging is not None
+    np.testing.assert_allclose(rows.logging.sum(axis=1), 1.0)
+    (earned,) = logged(store, "SELECT sum(value) FROM rewards")
+    assert rows.reward.sum() == pytest.approx(earned)
+    assert rows.cluster is not None
+    assert len(set(rows.cluster.tolist())) == 7
+    assert rows.context[:, log.context_names.index("intercept")].tolist() == [1.0] * rows.n_rows
+    assert set(rows.labels) == {"segment", "day"}
+
+
+def test_small_chunks_are_the_same_log(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,) = DecisionLog(store, "home").chunks()
+    monkeypatch.setattr("api.storage.decision_log.LARGEST_CHUNK", 7)
+    parts = list(DecisionLog(store, "home").chunks())
+    assert [part.first_row for part in parts] == list(range(0, whole.n_rows, 7))
+    for name in ("action", "reward", "context", "features", "cluster"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "placement_name", "told"),
+    [("s.db", "hoem", "it has decisions of: home"), ("none.db", "home", "cannot be read")],
+)
+def test_a_log_that_is_not_there_is_named(
+    store: Path, name: str, placement_name: str, told: str
+) -> None:
+    with pytest.raises(StoreError, match=told):
+        DecisionLog(store.with_name(name), placement_name)
+
+
+def configured(folder: Path, store: Path) -> Path:
+    service = {**configuration()["service"], "database": str(store)}
+    return write_configuration(folder, configuration(service=service, placements=[placement()]))
+
+
+def test_what_was_logged_would_have_earned_what_it_did(store: Path, tmp_path: Path) -> None:
+    config, data, page = configured(tmp_path, store), tmp_path / "e.json", tmp_path / "e.html"
+    result = segue(
+        "--config", config, "--placement", "home", "--policy", "logged", "--policy", "uniform",
+        "--policy", "always:tea", "--baseline", "logged", "--by", "day", "--rewards", 0, 5,
+        "--json", data, "--out", page,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(data.read_text())
+    of = {row["policy"]: row for row in found["results"] if row["label"] == "overall"}
+    assert of["logged"]["estimates"][0]["value"] == pytest.approx(found["mean_reward"])
+    assert of["logged"]["effective_rows"] == pytest.approx(found["n_rows"])
+    assert of["uniform"]["answerable"]
+    interval = of["uniform"]["any_time"]
+    assert 0.0 <= interval["low"] < interval["high"] <= 5.0
+    assert of["logged"]["advantage"] is None
+    assert of["uniform"]["advantage"]["interval"]["low"] is not None
+    assert {row["label"] for row in found["results"]} == {"overall", "day"}
+    text = page.read_text()
+    assert "<script>" in text
+    assert 'src="http' not in text
+
+
+def test_what_learns_is_judged_on_rows_that_it_did_not_learn_from(store: Path) -> None:
+    log = DecisionLog(store, "home")
+    (whole,) = log.chunks()
+    chunks, targets = prepared(log.chunks, [wanted("linucb"), wanted("uniform")])
+    (rest,) = chunks()
+    half = whole.n_rows // 2
+    assert (rest.first_row, rest.n_rows) == (0, whole.n_rows - half)
+    assert rest.reward.tolist() == whole.reward[half:].tolist()
+    assert list(targets) == ["linucb", "uniform"]
+    assert targets["linucb"].policy.n_updates == half  # type: ignore[attr-defined]  # Learned
+    (same,) = prepared(log.chunks, [wanted("uniform")])[0]()
+    assert same.n_rows == whole.n_rows
+
+
+def test_a_csv_file_is_a_log(tmp_path: Path) -> None:
+    path, data = tmp_path / "log.csv", tmp_path / "e.json"
+    rows = "".join(f"{'ab'[i % 2]},{(i % 4 == 1) * 1},0.5\n" for i in range(400))
+    path.write_text("action,reward,propensity\n" + rows)
+    result = segue("--log", path, "--policy", "always:b", "--json", data)
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(data.read_text())["results"]
+    assert found["estimates"][0]["value"] == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--policy", "uniform"], "give either --placement"),
+        (["--policy", "unifrom", "--log", "x.csv"], "did you mean 'uniform'"),
+        (["--policy", "uniform", "--log", "x.txt"], "must end in .csv or .parquet"),
+        (["--policy", "uniform", "--log", "x.csv"], "cannot be read as CSV"),
+        (["--policy", "none.toml", "--log", "x.csv"], "cannot be read"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused(
+    tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    result = segue(*arguments)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "told"),
+    [
+        ('kind = "linucbb"', EvaluationError, "did you mean 'linucb'"),
+        ('kind = "linucb"\nalhpa = 1.0', ParameterError, "did you mean 'alpha'"),
+        ("kind = ", EvaluationError, "cannot be read"),
+    ],
+)
+def test_a_file_that_names_no_policy_is_refused(
+    tmp_path: Path, text: str, error: type[Exception], told: str
+) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+
+    def chunks() -> Iterator[Decisions]:
+        yield Decisions(("a", "b"), np.array([0, 1]), np.ones(2), np.full(2, 0.5), np.ones((2, 1)))
+
+    with pytest.raises(error, match=told):
+        prepared(chunks, [wanted(str(path))])
+
+
+def test_files_give_their_name(tmp_path: Path) -> None:
+    always, even = tmp_path / "tea.toml", tmp_path / "even.toml"
+    always.write_text('always = "tea"')
+    even.write_text('kind = "uniform"')
+    assert [wanted(str(path)).name for path in (always, even)] == ["tea", "even"]
+    with pytest.raises(EvaluationError, match="two policies are called 'tea'"):
+        prepared(list, [wanted(str(always))] * 2)
