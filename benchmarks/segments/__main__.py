@@ -26,6 +26,7 @@ from benchmarks.segments.measure import (
     pick,
 )
 from benchmarks.segments.purchases import DATA, FUTURE, MONTH, SHOPS, DataError, timeline
+from benchmarks.segments.speed import assignment, change_detection, fitting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,8 @@ WORTH = (
 def main() -> None:
     options = parse_options(__doc__.splitlines()[0] if __doc__ else "")
     folder = options.data or DATA
-    tables, numbers = [], {}
+    tables: list[Table] = []
+    numbers: dict[str, Any] = {}
     for shop in SHOPS:
         try:
             found, figures = _shop(shop, folder, QUICK_DRAWS if options.quick else DRAWS)
@@ -58,6 +60,10 @@ def main() -> None:
             continue
         tables += found
         numbers[shop.name] = figures
+    for part in (assignment, fitting, change_detection):
+        table, figures = part(options.quick)
+        tables.append(table)
+        numbers |= figures
     publish("segments", tables, numbers, options)
 
 

@@ -1,7 +1,7 @@
 """DBSCAN and HDBSCAN: segments where visitors crowd, and honest noise where they do not.
 
 Density clustering answers how many kinds of visitors there are instead of being told, and refuses
-to put the odd ones anywhere. A fit keeps at most 1,024 points of the clusters, which decide for
+to put the odd ones anywhere. A fit keeps at most 512 points of the clusters, which decide for
 every visitor, those of the fit included: a visitor near none of them is noise.
 
 References:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS: Final = 10_000
 """Visitors that a fit looks at: density costs n log n at best, n² in many dimensions."""
-MAX_POINTS: Final = 1_024
-"""Points that are kept: one comparison with all of them takes some ten microseconds."""
+MAX_POINTS: Final = 512
+"""Points that are kept: one comparison with all of them takes a few microseconds."""
 _REACH: Final = 0.9
 """Of a cluster's members, the share whose own distance to the cluster sets its radius."""
 

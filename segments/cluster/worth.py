@@ -1,8 +1,9 @@
 """What a visitor can be expected to spend, by a fixed formula over features that exist.
 
 Between the feature vectors and the tiers of `segments.cluster.tiers`. A fixed formula instead of a
-fitted regression: a regression ranks a little better, but drawn anew from the same customers it
-ranks them differently, and the tiers are to last (measured in `benchmarks.segments`).
+fitted regression, whose ranking would change with every draw of the customers that it is fitted on,
+while tiers are to last. The formula was picked among a handful on the three shops of
+`benchmarks.segments`, so that what it reaches there is a little flattered.
 """
 
 from __future__ import annotations
