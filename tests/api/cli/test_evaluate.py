@@ -102,7 +102,10 @@ def test_what_was_logged_would_have_earned_what_it_did(store: Path, tmp_path: Pa
     assert result.exit_code == 0, result.output
     found = json.loads(data.read_text())
     of = {row["policy"]: row for row in found["results"] if row["label"] == "overall"}
-    assert of["logged"]["estimates"][0]["value"] == pytest.approx(found["mean_reward"])
+    by_name = {one["estimator"]: one for one in of["logged"]["estimates"]}
+    assert by_name["ips"]["value"] == pytest.approx(found["mean_reward"])
+    first = of["logged"]["estimates"][0]["interval"]
+    assert first["low"] < found["mean_reward"] < first["high"]
     assert of["logged"]["effective_rows"] == pytest.approx(found["n_rows"])
     assert of["uniform"]["answerable"]
     interval = of["uniform"]["any_time"]
