@@ -8,8 +8,7 @@ exposures of a row goes what it takes of budgets and inventories.
 import asyncio
 import json
 from asyncio import Future
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from api.loop.breaker import Breaker
@@ -64,11 +63,15 @@ class ShownLog:
             StoreUnavailableError: It is not durable, and does not count.
         """
         self.breaker.check()
-        with self._tried():
+        try:
             await self._append(row)
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self.breaker.succeeded()
 
     async def _append(self, row: DecisionRow) -> None:
-        if not self._counts(_exposure(row)) and not self._supply.concerns(row):
+        if not self._counts(row) and not self._supply.concerns(row):
             seq = await self._store.append_decision(row)
             self.exposures.seq = max(self.exposures.seq, seq)  # read, and nothing to keep of it
             return
@@ -84,8 +87,8 @@ class ShownLog:
 
     def expect(self, row: DecisionRow) -> None:
         """Count what a row shows, before it is appended; `append_list` or `forget` follows."""
-        if self._counts(exposure := _exposure(row)):
-            self.exposures.begin(row.visitor, exposure)
+        if self._counts(row):
+            self.exposures.begin(row.visitor, _exposure(row))
         self._supply.begin(row)
 
     def forget(self, rows: Sequence[DecisionRow]) -> None:
@@ -103,21 +106,19 @@ class ShownLog:
         except StoreUnavailableError:
             self.forget(rows)
             raise
-        with self._tried():
-            await self._append_list(rows)
-
-    @contextmanager
-    def _tried(self) -> Iterator[None]:
-        """Tell the breaker what became of a write; what the log refused, it was there to refuse."""
         try:
-            yield
-        except StoreUnavailableError:
-            self.breaker.failed()
-            raise
-        except BaseException:
-            self.breaker.succeeded()
+            await self._append_list(rows)
+        except BaseException as error:
+            self._failed(error)
             raise
         self.breaker.succeeded()
+
+    def _failed(self, error: BaseException) -> None:
+        """Tell the breaker of a write; what the log refused, it was there to refuse."""
+        if isinstance(error, StoreUnavailableError):
+            self.breaker.failed()
+        else:
+            self.breaker.succeeded()
 
     async def _append_list(self, rows: Sequence[DecisionRow]) -> None:
         try:
@@ -190,13 +191,13 @@ class ShownLog:
             n_rows += len(rows)
         return n_rows
 
-    def _counts(self, exposure: Exposure) -> bool:
-        return not self._idle and self.exposures.concern(exposure)
+    def _counts(self, row: DecisionRow) -> bool:
+        return not self._idle and self.exposures.concern(_exposure(row))
 
     def _settle_list(self, rows: Sequence[DecisionRow], seqs: Sequence[int | None]) -> None:
         for row, seq in zip(rows, seqs, strict=True):
-            if self._counts(exposure := _exposure(row)):
-                self.exposures.settle(row.visitor, exposure, seq)
+            if self._counts(row):
+                self.exposures.settle(row.visitor, _exposure(row), seq)
             self._supply.settle(row, seq)
 
     def _settle(self, row: DecisionRow, future: "Future[int]") -> None:
