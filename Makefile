@@ -76,6 +76,9 @@ bench-policies: $(VENV)/.peers ## microseconds per decision and per update, MABW
 bench-prices: $(VENV)/.peers ## revenue of prices out of a range, VW's CATS and a ladder beside
 	$(BIN)/python -m benchmarks.prices $(ARGS)
 
+bench-probabilities: $(VENV)/.dev ## a million distributions checked, 100,000 draws from five of each kind
+	$(BIN)/python -m benchmarks.probabilities $(ARGS)
+
 bench-segments: $(VENV)/.dev ## whether segments last, are apart and know the future, on three shops
 	$(BIN)/python -m benchmarks.segments $(ARGS)
 
