@@ -256,6 +256,8 @@ class HybridLinearModel:
         """
         if not self.n_shared:
             return products[:, 0].copy(), np.zeros(len(products))
+        if not self.n_shared:
+            return products[:, 0].copy(), np.zeros(len(products))
         residuals = z - products[:, 1:]
         mapped = np.dot(residuals, self._shared.T)  # v·β, then vᵀP₀
         means: Array = mapped[:, 0] + products[:, 0]
@@ -306,14 +308,16 @@ class HybridLinearModel:
         q = target - np.dot(block, x)
         g = -q[split:]
         noise = 1.0 / self.weight + spread_of(g, x)
-        v = q[1:split]
-        h = np.dot(shared, v)
-        q0 = -h
-        q0[0] += q[0]
-        scale = noise + spread_of(h[1:], v)
-        surprise = float(q0[0]) / math.sqrt(scale)
+        error, scale = float(q[0]), noise
+        if self.n_shared:
+            v = q[1:split]
+            h = np.dot(shared, v)
+            q0 = -h
+            q0[0] += q[0]
+            error, scale = float(q0[0]), noise + spread_of(h[1:], v)
+            add_scaled(shared, q0, h[1:], scale)
+        surprise = error / math.sqrt(scale)
         expected_size = math.sqrt(self.noise_variance)
-        add_scaled(shared, q0, h[1:], scale)
         add_scaled(block, q, g, noise)
         target[split:] = x
         self._count(stack[rows:], x, z, self.weight)

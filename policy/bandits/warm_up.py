@@ -122,16 +122,7 @@ class WarmUp:
 
 def rows_of(batch: Batch) -> list[Row]:
     """The rows of a batch, in order."""
-    before = np.zeros(len(batch.first)) if batch.before is None else batch.before
-    return [
-        Row(*row)
-        for row in zip(
-            batch.action_ids,
-            batch.contexts,
-            batch.features,
-            batch.rewards.tolist(),
-            batch.first.tolist(),
-            before.tolist(),
-            strict=True,
-        )
-    ]
+    n_rows = len(batch.action_ids)
+    before = [0.0] * n_rows if batch.before is None else batch.before.tolist()
+    columns = (batch.rewards.tolist(), batch.first.tolist(), before)
+    return list(map(Row, batch.action_ids, batch.contexts, batch.features, *columns))
