@@ -6,15 +6,18 @@ Beside the tallies: a fold over rows in the order of the log.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import logsumexp
 
-from policy.errors import EvaluationError, LogError
+from policy.errors import EvaluationError, LogError, StateError, shown
 from policy.ope.intervals.base import Interval, checked_level
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy.model_file import JSON
     from policy.ope.log import Array, Bools
 
 FRACTIONS = np.concatenate(([0.9], 0.5 ** np.arange(1, 13)))
@@ -22,6 +25,7 @@ FRACTIONS = np.concatenate(([0.9], 0.5 ** np.arange(1, 13)))
 
 GROUP = 16
 FIRST_BLOCK, LARGEST_BLOCK = 64, 4096
+_ARRAYS = ("nulls", "log_wealth", "log_peak", "active")
 
 _LOW = np.concatenate((np.geomspace(1e-4, 0.5, 140), np.linspace(0.01, 0.5, 50)))
 GRID = np.unique(np.concatenate((_LOW, 1.0 - _LOW)))
@@ -91,6 +95,44 @@ class Wealth:
         """Which hypotheses have fallen by now, (n_nulls,)."""
         fallen: Bools = self.log_peak >= -math.log(self.alpha)
         return fallen
+
+    def state(self) -> tuple[dict[str, JSON], dict[str, Array | Bools]]:
+        """What continues exactly where this stands: a manifest and arrays."""
+        manifest: dict[str, JSON] = {
+            "alpha": self.alpha,
+            "n_rows": self.n_rows,
+            "next_choice": self.next_choice,
+            "total": self.total,
+        }
+        arrays = {name: getattr(self, name).copy() for name in _ARRAYS}
+        return manifest, arrays
+
+    def load_state(self, manifest: Mapping[str, JSON], arrays: Mapping[str, Any]) -> None:
+        """Continue where a state was saved.
+
+        Raises:
+            StateError: Of other nulls, another alpha, or no state; nothing changed.
+        """
+        if not np.array_equal(arrays.get("nulls", ()), self.nulls):
+            raise StateError("saved bets are against other values: start them anew")
+        if manifest.get("alpha") != self.alpha:
+            raise StateError(
+                f"saved bets have alpha {shown(manifest.get('alpha'))}, not {self.alpha}: start "
+                "them anew"
+            )
+        for name in _ARRAYS:
+            own, saved = getattr(self, name), arrays.get(name)
+            if saved is None or saved.shape != own.shape or saved.dtype != own.dtype:
+                raise StateError(f"saved bets lack {name} of shape {own.shape}")
+        n_rows, next_choice = manifest.get("n_rows"), manifest.get("next_choice")
+        total = manifest.get("total")
+        if not (isinstance(n_rows, int) and isinstance(next_choice, int)) or next_choice <= n_rows:
+            raise StateError(f"saved bets have {shown(n_rows)} rows, next {shown(next_choice)}")
+        if not isinstance(total, float) or not math.isfinite(total):
+            raise StateError(f"saved bets have total {shown(total)}: must be a finite number")
+        self.n_rows, self.next_choice, self.total = n_rows, next_choice, total
+        for name in _ARRAYS:
+            setattr(self, name, arrays[name].copy())
 
     def _bet(self, values: Array) -> None:
         active = np.flatnonzero(self.active)

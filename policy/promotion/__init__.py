@@ -1,0 +1,1 @@
+"""Champion and challenger: when to promote, and when to roll back."""
