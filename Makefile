@@ -70,6 +70,9 @@ bench-budget: $(VENV)/.dev ## spend and value of budgets over 200 simulated days
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
 
+bench-ope: $(VENV)/.dev ## whether intervals hold, errors of estimators, false promotions (ten minutes)
+	$(BIN)/python -m benchmarks.ope $(ARGS)
+
 bench-policies: $(VENV)/.peers ## microseconds per decision and per update, MABWiser beside
 	$(BIN)/python -m benchmarks.policies $(ARGS)
 

@@ -1,0 +1,1 @@
+"""Off-policy evaluation: coverage, error, false promotions, and speed."""

@@ -1,0 +1,121 @@
+"""Whether intervals hold, which estimator errs least, and how soon the gate promotes.
+
+Where it stands: `python -m benchmarks.ope [--json FILE] [--quick]`, about ten minutes of one core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.ope.coverage import Coverage, measure
+from benchmarks.ope.gate import DAYS, LIFTS, ROWS_A_DAY, SHARES, Trials, run_trials
+from benchmarks.ope.holdout import LOOKS, FalseAlarms, run_experiments
+from benchmarks.ope.worlds import WORLDS
+from benchmarks.report import Table, parse_options, publish
+from policy.ope.evaluate import DEFAULT
+
+if TYPE_CHECKING:
+    from benchmarks.report import Cell
+
+N_ROWS = 3_000
+
+
+def coverage_table(found: list[Coverage]) -> Table:
+    """Shares of the logs whose interval holds the truth."""
+    headers = ("log", "value", "half width", "refused", "95 % interval", "of answered", "any time")
+    return Table(
+        f"coverage over {found[0].n_logs:,} logs of {N_ROWS:,} rows",
+        headers,
+        [
+            (
+                one.world,
+                one.truth,
+                float(np.median(one.half_widths)),
+                one.n_refused / one.n_logs,
+                one.n_held / one.n_logs,
+                _share(one.n_answered_held, one.n_logs - one.n_refused),
+                None if one.n_always is None else one.n_always / one.n_logs,
+            )
+            for one in found
+        ],
+    )
+
+
+def error_table(found: list[Coverage]) -> Table:
+    """Root mean squared errors, as a multiple of the smallest of each world."""
+    rows: list[list[Cell]] = []
+    for name in found[0].rmse:
+        ratios = [one.rmse[name] / min(one.rmse.values()) for one in found]
+        rows.append([f"**{name}**" if name == DEFAULT.name else name, *ratios])
+    return Table(
+        "root mean squared error, times that of the best",
+        ("estimator", *(one.world for one in found)),
+        rows,
+    )
+
+
+def gate_table(found: list[Trials]) -> Table:
+    """Verdicts on challengers."""
+    headers = ("challenger's share", "better by", "promoted", "rolled back", "median days")
+    return Table(
+        f"{found[0].n_trials:,} challengers each, up to {DAYS} days of {ROWS_A_DAY:,} decisions, "
+        "looked at daily",
+        headers,
+        [
+            (
+                f"{one.share:.0%}",
+                f"{one.lift:.0%}",
+                len(one.promoted_days) / one.n_trials,
+                one.n_rolled_back / one.n_trials,
+                one.median_days,
+            )
+            for one in found
+        ],
+    )
+
+
+def holdout_table(found: FalseAlarms) -> Table:
+    """Shares of experiments without an effect in which one was found."""
+    return Table(
+        f"{found.n_experiments:,} control groups without an effect, {LOOKS} looks each; CUPED "
+        f"leaves {found.variance_left:.0%} of the variance",
+        ("test", "false alarms"),
+        [
+            (name, count / found.n_experiments)
+            for name, count in (
+                ("lift, always valid", found.always_valid),
+                ("lift, 1.96 standard errors at each look", found.normal),
+                ("sample ratio at 5 %", found.ratio),
+            )
+        ],
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def main() -> None:
+    options = parse_options(__doc__.splitlines()[0])
+    n_logs, n_trials, n_experiments = (40, 10, 40) if options.quick else (1_000, 300, 1_000)
+    logs = [measure(world, n_logs, N_ROWS) for world in WORLDS]
+    trials = [run_trials(share, lift, n_trials) for share in SHARES for lift in LIFTS]
+    alarms = run_experiments(n_experiments)
+    tables = [coverage_table(logs), error_table(logs), gate_table(trials), holdout_table(alarms)]
+    coverage = [{k: v for k, v in asdict(one).items() if k != "errors"} for one in logs]
+    for row, one in zip(coverage, logs, strict=True):
+        row["rmse"] = one.rmse
+        row["half_widths"] = float(np.median(one.half_widths))
+    numbers = {
+        "coverage": coverage,
+        "gate": [asdict(one) | {"median_days": one.median_days} for one in trials],
+        "holdout": asdict(alarms),
+    }
+    publish("ope", tables, numbers, options)
+
+
+if __name__ == "__main__":
+    main()
