@@ -330,3 +330,8 @@ def test_the_example_of_personalizer_runs(
 def test_the_example_of_evaluation_runs() -> None:
     (block,) = examples("docs/evaluation.md", "python")
     exec(compile(block, "evaluation.md", "exec"), {})
+
+
+def test_the_lift_examples_run() -> None:
+    for block in examples("docs/lift.md", "python"):
+        exec(compile(block, "lift.md", "exec"), {})

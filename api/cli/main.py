@@ -1,4 +1,4 @@
-"""`segue`: serve, check, make keys, export and erase, run the demo, evaluate, simulate."""
+"""`segue`: serve, check, make keys, export and erase, run the demo, evaluate, lift, simulate."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,7 @@ from api.cli.demo.command import demo
 from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
+from api.cli.lift import lift_of_placement
 from api.cli.simulate.command import simulate
 from api.cli.train import train
 from api.cli.visitors import app as visitors
@@ -28,6 +29,7 @@ app.add_typer(train, name="train")
 app.command()(demo)
 app.command("evaluate")(evaluation)
 app.command()(experiment)
+app.command("lift")(lift_of_placement)
 app.command()(simulate)
 
 console = Console()

@@ -1,15 +1,14 @@
 """What an evaluation found: as a table, as JSON, as a page that needs nothing from the network."""
 
 import html
-import math
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from rich.table import Table
 
+from api.cli.intervals import bounds, interval_json, number_json
 from policy.ope.evaluate import OVERALL, Estimate, Evaluation, Result
-from policy.ope.intervals.base import Interval
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}"
@@ -37,14 +36,10 @@ def _cells(result: Result) -> tuple[str, ...]:
     best, rows = result.best, f"{result.diagnosis.effective_rows:,.0f}"
     advantage = ""
     if result.advantage is not None:
-        advantage = f"{result.advantage.value:+.4f} {_bounds(result.advantage.interval, '+.4f')}"
+        advantage = f"{result.advantage.value:+.4f} {bounds(result.advantage.interval, '+.4f')}"
     if not result.diagnosis.answerable:
         return result.policy, "the log cannot tell", "", rows, ""
-    return result.policy, f"{best.value:.4f}", _bounds(best.interval, ".4f"), rows, advantage
-
-
-def _bounds(interval: Interval, form: str) -> str:
-    return f"[{interval.low:{form}}, {interval.high:{form}}]"
+    return result.policy, f"{best.value:.4f}", bounds(best.interval, ".4f"), rows, advantage
 
 
 def json_of(found: Evaluation) -> dict[str, Any]:
@@ -71,26 +66,17 @@ def _result(result: Result) -> dict[str, Any]:
         "unsupported": seen.unsupported,
         "estimates": [_estimate(one) for one in result.estimates],
         "advantage": None if result.advantage is None else _estimate(result.advantage),
-        "any_time": None if result.always is None else _interval(result.always),
+        "any_time": None if result.always is None else interval_json(result.always),
     }
 
 
 def _estimate(one: Estimate) -> dict[str, Any]:
     return {
         "estimator": one.estimator,
-        "value": _number(one.value),
-        "error": _number(one.error),
-        "interval": _interval(one.interval),
+        "value": number_json(one.value),
+        "error": number_json(one.error),
+        "interval": interval_json(one.interval),
     }
-
-
-def _interval(interval: Interval) -> dict[str, Any]:
-    low, high = _number(interval.low), _number(interval.high)
-    return {"low": low, "high": high, "level": interval.level, "method": interval.method}
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def page_of(found: Evaluation, title: str) -> str:

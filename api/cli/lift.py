@@ -1,0 +1,115 @@
+"""`segue lift`: what the service earns beyond the control group."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.cli.failing import fail, settings_of
+from api.cli.intervals import bounds, interval_json, number_json
+from api.settings import PlacementSettings, Settings
+from api.storage.base import StoreError
+from api.storage.control_log import Groups, read_groups
+from policy.errors import PolicyError
+from policy.lift.lift import FEWEST_VISITORS, PLANNED_VISITORS, Lift, lift
+from policy.lift.sample_ratio import SampleRatio, sample_ratio
+
+
+def lift_of_placement(
+    placement: Annotated[str, typer.Option(help="With a [placements.holdout].")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="Names the store.")] = Path(
+        "segue.toml"
+    ),
+    days: Annotated[
+        float, typer.Option(min=0.01, max=3650, help="Of each visitor, from its first decision.")
+    ] = 7.0,
+    planned_visitors: Annotated[
+        int, typer.Option(min=1, help="Where the interval should be narrowest.")
+    ] = PLANNED_VISITORS,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers.")] = None,
+) -> None:
+    """Say what the treated visitors earn beyond those held out, whenever one looks."""
+    console = Console()
+    settings = settings_of(config)
+    share, window = _holdout(settings, placement)
+    try:
+        groups = read_groups(settings.service.database, placement, timedelta(days=days), window)
+        found = lift(groups.treated, groups.control, planned_visitors=planned_visitors)
+        ratio = sample_ratio((groups.n_treated, groups.n_control), (1.0 - share, share))
+    except (PolicyError, StoreError) as error:
+        fail(str(error))
+    console.print(table_of(groups, found))
+    for warning in warnings_of(groups, ratio, share):
+        console.print(f"[red]{warning}[/]")
+    if json_file is not None:
+        written = json.dumps(json_of(groups, found, ratio), indent=2)
+        json_file.write_text(written + "\n", encoding="utf-8")
+
+
+def _holdout(settings: Settings, name: str) -> tuple[float, timedelta]:
+    placements: dict[str, PlacementSettings] = {one.name: one for one in settings.placements}
+    placement = placements.get(name)
+    if placement is None:
+        fail(f"--placement {name}: the configuration has {', '.join(placements) or 'none'}")
+    if placement.holdout is None:
+        fail(f"placement {name} has no [placements.holdout]: there is no control group")
+    return placement.holdout.share, timedelta(minutes=placement.reward.window_minutes)
+
+
+def table_of(groups: Groups, found: Lift) -> Table:
+    """The lift, and what it is made of."""
+    table = Table(title="reward a visitor", show_header=False)
+    for group, name, mean in (
+        (groups.treated, "treated", found.control + found.difference),
+        (groups.control, "control", found.control),
+    ):
+        table.add_row(f"{name}, {group.n_visitors:,} visitors", f"{mean:.4f}")
+    table.add_row("lift", f"{found.difference:+.4f} {bounds(found.interval, '+.4f')}")
+    table.add_row("in percent", bounds(found.relative, "+.1%"))
+    table.add_row("variance left by what was known before", f"{found.variance_left:.0%}")
+    return table
+
+
+def warnings_of(groups: Groups, ratio: SampleRatio, share: float) -> list[str]:
+    """Why the lift says nothing, or is not to be believed; empty where it is."""
+    warnings = []
+    fewest = min(groups.treated.n_visitors, groups.control.n_visitors)
+    if fewest < FEWEST_VISITORS:
+        warnings.append(
+            f"{fewest} visitors in the smaller group whose days have passed: at least "
+            f"{FEWEST_VISITORS} are needed; wait, or raise the holdout's share"
+        )
+    if ratio.is_off:
+        warnings.append(
+            f"{ratio.shares[1]:.2%} of the visitors are in the control group and should be "
+            f"{share:.2%} (p = {ratio.p_value:.1g}): a group loses visitors, or the share was "
+            "changed; do not believe the lift"
+        )
+    if groups.n_in_both:
+        warnings.append(f"{groups.n_in_both:,} visitors were in both groups and are left out")
+    return warnings
+
+
+def json_of(groups: Groups, found: Lift, ratio: SampleRatio) -> dict[str, Any]:
+    """Every number, with null for what is unknown or unbounded."""
+    return {
+        "n_treated": groups.treated.n_visitors,
+        "n_control": groups.control.n_visitors,
+        "n_in_both": groups.n_in_both,
+        "control": number_json(found.control),
+        "difference": number_json(found.difference),
+        "error": number_json(found.error),
+        "interval": interval_json(found.interval),
+        "relative": interval_json(found.relative),
+        "variance_left": found.variance_left,
+        "sample_ratio": {
+            "n_treated": groups.n_treated,
+            "n_control": groups.n_control,
+            "p_value": ratio.p_value,
+            "is_off": ratio.is_off,
+        },
+    }
