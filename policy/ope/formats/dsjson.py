@@ -19,13 +19,13 @@ import numpy as np
 
 from policy.errors import LogError, shown
 from policy.ope.formats.table import CHUNK_ROWS
+from policy.ope.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from policy.ope.log import Decisions
-    from policy.ope.screen import Screen
 
 
 @dataclass(slots=True)
@@ -92,6 +92,26 @@ class DsjsonReader:
                 [[_at(row["c"], path) for path in self.context] for row in rows]
             )
         return self.screen.decisions(**columns)
+
+
+def numbers_of(path: Path) -> tuple[str, ...]:
+    """Paths of the numbers in the ``shared`` part of the first decision, as a context takes them.
+
+    Raises:
+        LogError: No such file, or a first decision that is none.
+    """
+    first = next(DsjsonReader(path, Screen())._rows(), None)
+    return tuple(sorted(_numbers(first["c"].get("shared"), "shared"))) if first else ()
+
+
+def _numbers(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            # A dot parts names: one within a name could not be told from it.
+            if "." not in name:
+                yield from _numbers(inner, f"{path}.{name}")
+    elif isinstance(value, int | float):
+        yield path
 
 
 def write_dsjson(path: Path, chunks: Iterable[Decisions]) -> None:

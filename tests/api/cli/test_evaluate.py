@@ -16,6 +16,9 @@ from api.cli.main import app
 from api.storage.base import StoreError
 from api.storage.decision_log import DecisionLog
 from policy.errors import EvaluationError, ParameterError
+from policy.ope.formats.dsjson import write_dsjson
+from policy.ope.formats.obp import write_npz
+from policy.ope.formats.parquet import write_parquet
 from policy.ope.log import Decisions
 from tests.api.loop.test_engine import live, run, settings
 from tests.api.service import configuration, placement, write_configuration
@@ -143,13 +146,51 @@ def test_a_csv_file_is_a_log(tmp_path: Path) -> None:
     assert found["estimates"][0]["value"] == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.parametrize("ending", [".npz", ".dsjson", ".parquet"])
+def test_other_formats_are_logs_with_a_context_to_learn_from(tmp_path: Path, ending: str) -> None:
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow", reason="reads parquet; the extra [parquet]")
+    path, data = tmp_path / f"log{ending}", tmp_path / "e.json"
+    rng = np.random.default_rng(1)
+    context = rng.choice([-1.0, 1.0], size=(1_000, 1))
+    action = rng.integers(2, size=1_000)
+    reward = (context[:, 0] > 0) == action
+    log = Decisions(
+        ("1", "2"), action, reward.astype(float), np.full(1_000, 0.5), context,
+        logging=np.full((1_000, 2), 0.5),
+    )  # fmt: skip
+    write = {
+        ".npz": lambda: write_npz(path, log),
+        ".dsjson": lambda: write_dsjson(path, [log]),
+        ".parquet": lambda: write_parquet(path, [log]),
+    }
+    write[ending]()
+    result = segue("--log", path, "--policy", "linucb", "--policy", "uniform", "--json", data)
+    assert result.exit_code == 0, result.output
+    found = {row["policy"]: row for row in json.loads(data.read_text())["results"]}
+    assert found["linucb"]["estimates"][0]["value"] == pytest.approx(1.0, abs=0.1)
+    assert found["uniform"]["estimates"][0]["value"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_rows_that_cannot_be_used_are_refused_or_counted(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = "".join(f"{'ab'[i % 2]},{i % 2},{0.5 if i % 10 else 0.0}\n" for i in range(1_000))
+    path.write_text("action,reward,propensity\n" + rows)
+    arguments = ("--log", path, "--policy", "always:b")
+    assert segue(*arguments).exit_code == 2
+    result = segue(*arguments, "--exclude")
+    assert result.exit_code == 0, result.output
+    assert "100 rows of the log left out: propensity" in " ".join(result.output.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--policy", "uniform"], "give either --placement"),
         (["--policy", "unifrom", "--log", "x.csv"], "did you mean 'uniform'"),
-        (["--policy", "uniform", "--log", "x.txt"], "must end in .csv or .parquet"),
+        (["--policy", "uniform", "--log", "x.txt"], "must end in .csv, .parquet, .npz, .dsjson"),
         (["--policy", "uniform", "--log", "x.csv"], "cannot be read as CSV"),
+        (["--policy", "uniform", "--log", "x.npz", "--by", "day"], ".npz files have no labels"),
         (["--policy", "none.toml", "--log", "x.csv"], "cannot be read"),
     ],
 )

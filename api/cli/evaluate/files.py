@@ -1,0 +1,64 @@
+"""The log of an evaluation from a file, by the ending of its name."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from policy.errors import EvaluationError
+from policy.ope.formats.csv_log import read_csv
+from policy.ope.formats.dsjson import DsjsonReader, numbers_of
+from policy.ope.formats.obp import read_npz
+from policy.ope.formats.parquet import read_parquet
+from policy.ope.formats.table import Columns
+from policy.ope.log import Decisions
+from policy.ope.screen import OnFault, Screen
+
+ENDINGS = (".csv", ".parquet", ".npz", ".dsjson")
+LABELLED = (".csv", ".parquet")
+
+
+@dataclass
+class LogFile:
+    """A log that is read from its start as often as it is asked for.
+
+    Args:
+        path: `.csv`, `.parquet`, OBP's `.npz` or Vowpal Wabbit's `.dsjson`.
+        labels: Columns to tell results apart by; only of `.csv` and `.parquet`.
+        on_fault: What to do with rows that cannot be used.
+
+    Attributes:
+        screen: Of the latest reading: what it left out.
+
+    Raises:
+        EvaluationError: Another ending, or labels of a format that has none.
+    """
+
+    path: Path
+    labels: tuple[str, ...] = ()
+    on_fault: OnFault = "refuse"
+    screen: Screen = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.path.suffix not in ENDINGS:
+            raise EvaluationError(f"--log is {self.path}: must end in {', '.join(ENDINGS)}")
+        if self.labels and self.path.suffix not in LABELLED:
+            raise EvaluationError(
+                f"--by {self.labels[0]}: {self.path.suffix} files have no labels; only "
+                f"{' and '.join(LABELLED)} have"
+            )
+        self.screen = Screen(self.on_fault)
+
+    def chunks(self) -> Iterable[Decisions]:
+        """The chunks of the log.
+
+        Raises:
+            LogError: No such file, or a row that cannot be used.
+        """
+        screen = self.screen = Screen(self.on_fault)
+        if self.path.suffix == ".csv":
+            return read_csv(self.path, Columns(labels=self.labels), screen)
+        if self.path.suffix == ".parquet":
+            return read_parquet(self.path, Columns(labels=self.labels), screen)
+        if self.path.suffix == ".npz":
+            return [read_npz(self.path, screen)]
+        return DsjsonReader(self.path, screen, numbers_of(self.path)).chunks()
