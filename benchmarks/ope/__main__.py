@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.ope.coverage import Coverage, measure
 from benchmarks.ope.gate import DAYS, LIFTS, ROWS_A_DAY, SHARES, Trials, run_trials
 from benchmarks.ope.holdout import LOOKS, FalseAlarms, run_experiments
+from benchmarks.ope.speed import PROCESSES, Speed, measure_speed
 from benchmarks.ope.worlds import WORLDS
 from benchmarks.report import Table, parse_options, publish
 from policy.ope.evaluate import DEFAULT
@@ -94,6 +95,23 @@ def holdout_table(found: FalseAlarms) -> Table:
     )
 
 
+def speed_table(found: Speed) -> Table:
+    """Seconds and rows a second, in one process and in several."""
+    return Table(
+        f"IPS, SNIPS and doubly robust together, {found.n_rows:,} rows of 20 actions from parquet",
+        ("processes", "seconds", "rows/s", "same bits"),
+        [
+            ("1", found.seconds, found.n_rows / found.seconds, "-"),
+            (
+                str(PROCESSES),
+                found.pool_seconds,
+                found.n_rows / found.pool_seconds,
+                "yes" if found.is_same else "no",
+            ),
+        ],
+    )
+
+
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
@@ -104,7 +122,14 @@ def main() -> None:
     logs = [measure(world, n_logs, N_ROWS) for world in WORLDS]
     trials = [run_trials(share, lift, n_trials) for share in SHARES for lift in LIFTS]
     alarms = run_experiments(n_experiments)
-    tables = [coverage_table(logs), error_table(logs), gate_table(trials), holdout_table(alarms)]
+    speed = measure_speed(200_000 if options.quick else 2_000_000)
+    tables = [
+        coverage_table(logs),
+        error_table(logs),
+        gate_table(trials),
+        holdout_table(alarms),
+        speed_table(speed),
+    ]
     coverage = [{k: v for k, v in asdict(one).items() if k != "errors"} for one in logs]
     for row, one in zip(coverage, logs, strict=True):
         row["rmse"] = one.rmse
@@ -113,6 +138,7 @@ def main() -> None:
         "coverage": coverage,
         "gate": [asdict(one) | {"median_days": one.median_days} for one in trials],
         "holdout": asdict(alarms),
+        "speed": asdict(speed),
     }
     publish("ope", tables, numbers, options)
 

@@ -48,3 +48,12 @@ def test_an_interval_for_one_look_is_wrong_more_often() -> None:
     assert found.always_valid <= found.normal
     assert found.variance_left == pytest.approx(0.25, abs=0.05)
     assert "sample ratio" in markdown(holdout_table(found))
+
+
+def test_two_processes_give_the_bits_of_one() -> None:
+    pytest.importorskip("pyarrow", reason="reads parquet; the extra [parquet]")
+    from benchmarks.ope.speed import measure_speed
+
+    found = measure_speed(2_000)
+    assert found.is_same
+    assert found.n_rows == 2_000
