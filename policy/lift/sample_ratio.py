@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 
 from policy.errors import EvaluationError
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ALARM = 1e-3
-PRIOR_VISITORS = 10_000.0
-"""How firmly shares near the intended ones are looked for: those that are off by about 1 %."""
+PRIOR_VISITORS = (100.0, 1_000.0, 10_000.0, 100_000.0)
+"""Alternatives that are looked for alike: shares that are far off show among few visitors, shares
+that are nearly right among many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class SampleRatio:
 def sample_ratio(counts: Sequence[int], intended: Sequence[float]) -> SampleRatio:
     """A test of counts that may be looked at after every visitor.
 
-        1 / p = B(k θ + n) / B(k θ) / prod_j θ_j^{n_j}
+        1 / p = mean over k of  B(k θ + n) / B(k θ) / prod_j θ_j^{n_j}
 
-    with the intended shares θ and k = ``PRIOR_VISITORS``: the Bayes factor of a Dirichlet prior
+    with the intended shares θ and k in ``PRIOR_VISITORS``: the Bayes factor of Dirichlet priors
     about θ against θ, which is a martingale that starts at 1 if θ is true.
 
     Args:
@@ -73,8 +74,11 @@ def sample_ratio(counts: Sequence[int], intended: Sequence[float]) -> SampleRati
         raise EvaluationError(f"intended shares are {shares}: must be above 0 and sum to 1")
     if not (seen >= 0.0).all() or not np.isfinite(seen).all():
         raise EvaluationError(f"counts are {seen}: must be at least 0")
-    prior = PRIOR_VISITORS * shares
-    evidence = _log_beta(prior + seen) - _log_beta(prior) - float(seen @ np.log(shares))
+    factors = [
+        _log_beta(k * shares + seen) - _log_beta(k * shares) - float(seen @ np.log(shares))
+        for k in PRIOR_VISITORS
+    ]
+    evidence = float(logsumexp(factors)) - math.log(len(factors))
     p_value = math.exp(-max(evidence, 0.0))
     total = max(float(seen.sum()), 1.0)
     return SampleRatio(tuple((seen / total).tolist()), p_value, p_value < ALARM)

@@ -25,6 +25,11 @@ def test_a_group_that_loses_one_in_twenty_is_noticed() -> None:
     assert not sample_ratio((180_000, 20_000), (0.9, 0.1)).is_off
 
 
+def test_shares_that_are_far_off_show_among_few_visitors() -> None:
+    assert sample_ratio((140, 60), (0.5, 0.5)).is_off
+    assert not sample_ratio((110, 90), (0.5, 0.5)).is_off
+
+
 def test_nobody_yet_says_nothing() -> None:
     found = sample_ratio((0, 0), (0.5, 0.5))
     assert found.p_value == 1.0
