@@ -1,12 +1,13 @@
 """Whether intervals hold, which estimator errs least, and how soon the gate promotes.
 
-Where it stands: `python -m benchmarks.ope [--json FILE] [--quick]`, about ten minutes of one core.
+Where it stands: `python -m benchmarks.ope [--part NAME] [--json FILE] [--quick]`, in about
+ten minutes of one core.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,11 +16,15 @@ from benchmarks.ope.gate import DAYS, LIFTS, ROWS_A_DAY, SHARES, Trials, run_tri
 from benchmarks.ope.holdout import LOOKS, FalseAlarms, run_experiments
 from benchmarks.ope.speed import PROCESSES, Speed, measure_speed
 from benchmarks.ope.worlds import WORLDS
-from benchmarks.report import Table, parse_options, publish
+from benchmarks.report import Table, option_parser, options_of, publish
 from policy.ope.evaluate import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.report import Cell
+
+    Part = tuple[list[Table], Any]
 
 N_ROWS = 3_000
 
@@ -34,7 +39,7 @@ def coverage_table(found: list[Coverage]) -> Table:
             (
                 one.world,
                 one.truth,
-                float(np.median(one.half_widths)),
+                _median_width(one),
                 one.n_refused / one.n_logs,
                 one.n_held / one.n_logs,
                 _share(one.n_answered_held, one.n_logs - one.n_refused),
@@ -112,34 +117,61 @@ def speed_table(found: Speed) -> Table:
     )
 
 
+def _median_width(one: Coverage) -> float:
+    return float(np.median(one.half_widths))
+
+
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
+def coverage_part(quick: bool) -> Part:
+    """Intervals and errors over the logs of every world."""
+    found = [measure(world, 40 if quick else 1_000, N_ROWS) for world in WORLDS]
+    numbers = []
+    for one in found:
+        numbers.append(asdict(one) | {"rmse": one.rmse, "half_width": _median_width(one)})
+        del numbers[-1]["errors"], numbers[-1]["half_widths"]
+    return [coverage_table(found), error_table(found)], numbers
+
+
+def gate_part(quick: bool) -> Part:
+    """Challengers on trial."""
+    n_trials = 10 if quick else 300
+    found = [run_trials(share, lift, n_trials) for share in SHARES for lift in LIFTS]
+    return [gate_table(found)], [asdict(one) | {"median_days": one.median_days} for one in found]
+
+
+def holdout_part(quick: bool) -> Part:
+    """Control groups without an effect."""
+    found = run_experiments(40 if quick else 1_000)
+    return [holdout_table(found)], asdict(found)
+
+
+def speed_part(quick: bool) -> Part:
+    """Rows a second."""
+    found = measure_speed(200_000 if quick else 2_000_000)
+    return [speed_table(found)], asdict(found)
+
+
+PARTS: dict[str, Callable[[bool], Part]] = {
+    "coverage": coverage_part,
+    "gate": gate_part,
+    "holdout": holdout_part,
+    "speed": speed_part,
+}
+
+
 def main() -> None:
-    options = parse_options(__doc__.splitlines()[0])
-    n_logs, n_trials, n_experiments = (40, 10, 40) if options.quick else (1_000, 300, 1_000)
-    logs = [measure(world, n_logs, N_ROWS) for world in WORLDS]
-    trials = [run_trials(share, lift, n_trials) for share in SHARES for lift in LIFTS]
-    alarms = run_experiments(n_experiments)
-    speed = measure_speed(200_000 if options.quick else 2_000_000)
-    tables = [
-        coverage_table(logs),
-        error_table(logs),
-        gate_table(trials),
-        holdout_table(alarms),
-        speed_table(speed),
-    ]
-    coverage = [{k: v for k, v in asdict(one).items() if k != "errors"} for one in logs]
-    for row, one in zip(coverage, logs, strict=True):
-        row["rmse"] = one.rmse
-        row["half_widths"] = float(np.median(one.half_widths))
-    numbers = {
-        "coverage": coverage,
-        "gate": [asdict(one) | {"median_days": one.median_days} for one in trials],
-        "holdout": asdict(alarms),
-        "speed": asdict(speed),
-    }
+    parser = option_parser(__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=tuple(PARTS), help="only this one")
+    given = parser.parse_args()
+    options = options_of(given)
+    tables: list[Table] = []
+    numbers: dict[str, Any] = {}
+    for name in [given.part] if given.part else PARTS:
+        made, numbers[name] = PARTS[name](options.quick)
+        tables += made
     publish("ope", tables, numbers, options)
 
 
