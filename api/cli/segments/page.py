@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import qualitative
 from plotly.offline import get_plotlyjs
 
 from api.cli.segments.files import natural
@@ -26,6 +27,7 @@ _STYLE = (
     "table{border-collapse:collapse}td,th{padding:.3rem .8rem;text-align:left;"
     "border-bottom:1px solid #ddd}"
 )
+_COLOURS = qualitative.Plotly
 _WHY_COLOURS = {
     "kept": "rgba(150,150,150,.35)",
     "model": "rgba(200,80,60,.6)",
@@ -174,8 +176,13 @@ def _flows(found: Migration, ids: Sequence[str], names: tuple[str, str]) -> go.F
     targets = [len(left) + right.index(way[1]) for way, _ in ways]
     figure = go.Figure(
         go.Sankey(
-            node={"label": [*(one or "not known yet" for one in left),
-                            *(one or "not known any more" for one in right)]},
+            node={
+                "label": [
+                    *(one or "not known yet" for one in left),
+                    *(one or "not known any more" for one in right),
+                ],
+                "color": [_colour(one, ids) for one in (*left, *right)],
+            },
             link={
                 "source": sources,
                 "target": targets,
@@ -184,6 +191,11 @@ def _flows(found: Migration, ids: Sequence[str], names: tuple[str, str]) -> go.F
                 "label": [CAUSES[way[2]] for way, _ in ways],
             },
         )
-    )  # fmt: skip
+    )
     figure.update_layout(title=f"Who moved from {names[0]} (left) to {names[1]} (right), and why")
     return figure
+
+
+def _colour(segment_id: str | None, ids: Sequence[str]) -> str:
+    """A segment has one colour on both sides."""
+    return "#bbb" if segment_id is None else _COLOURS[ids.index(segment_id) % len(_COLOURS)]
