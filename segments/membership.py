@@ -215,11 +215,8 @@ def by_absence(pipeline: Pipeline, feature: str, days: float, name: str) -> Segm
     Raises:
         SegmentsError: if the feature counts no days, or the days are out of range.
     """
-    counted = [
-        known for known in pipeline.feature_names if known in ("unseen_days", "recency_days")
-    ]
-    if feature not in counted:
-        raise SegmentsError(f"feature must be one of {', '.join(counted)}, got {feature!r}")
+    if feature not in ABSENCES:
+        raise SegmentsError(f"feature must be one of {', '.join(ABSENCES)}, got {feature!r}")
     if not 0.0 < days < 730.0:
         raise SegmentsError(f"days must be above 0 and below 730, got {days}")
     position = pipeline.feature_names.index(feature)

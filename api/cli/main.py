@@ -14,6 +14,7 @@ from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
 from api.cli.lift import lift_of_placement
+from api.cli.segments.command import app as segments
 from api.cli.simulate.command import simulate
 from api.cli.train import train
 from api.cli.visitors import app as visitors
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
 app.add_typer(visitors, name="visitors")
+app.add_typer(segments, name="segments")
 app.add_typer(train, name="train")
 app.command()(demo)
 app.command("evaluate")(evaluation)
