@@ -235,8 +235,10 @@ class ConfidenceSequence:
     @property
     def interval(self) -> Interval:
         """What is left of the values by now."""
-        # What is below a fallen value, or above one, is even less likely.
-        below, above = self.grid[self._below.rejected], self.grid[self._above.rejected]
+        # Up to the first value that stands, from either end: then one wrong rejection, that of the
+        # first value beyond the truth, is needed to be wrong, which alpha bounds at all times.
+        below = self.grid[np.logical_and.accumulate(self._below.rejected)]
+        above = self.grid[::-1][np.logical_and.accumulate(self._above.rejected[::-1])]
         low, high = below.max(initial=0.0), above.min(initial=1.0)
         return Interval(
             float(self.lowest + self.range * low),

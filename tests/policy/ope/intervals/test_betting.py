@@ -40,6 +40,17 @@ def test_the_sequence_holds_the_truth_and_narrows() -> None:
     assert widths[-1] < 0.05
 
 
+def test_a_fallen_value_beyond_one_that_stands_moves_no_bound() -> None:
+    """The guarantee is of each value by itself: a gap would need more than one to be right."""
+    sequence = ConfidenceSequence(0.0, 1.0, grid=np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]))
+    for wealth, fallen in ((sequence._below, (0, 2)), (sequence._above, (5, 3))):
+        wealth.log_peak[:] = 0.0
+        wealth.log_peak[list(fallen)] = np.inf
+    assert (sequence.interval.low, sequence.interval.high) == (0.1, 0.9)
+    sequence._below.log_peak[1] = sequence._above.log_peak[4] = np.inf
+    assert (sequence.interval.low, sequence.interval.high) == (0.3, 0.7)
+
+
 def test_chunks_give_the_same_wealth_as_the_whole() -> None:
     values = np.random.default_rng(3).exponential(1.0, 1_000)
     whole, parts = (Wealth(np.array([0.5, 1.0]), 0.05) for _ in range(2))
