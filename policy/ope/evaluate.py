@@ -91,8 +91,8 @@ class Result:
         group: Which rows.
         estimates: The one to read first.
         diagnosis: Whether to read them at all.
-        always: An interval that holds at any time one cares to look, for the rows in their order;
-            None without a range of rewards, and for groups.
+        always: An interval that holds at any time one cares to look, for the rows in their order
+            and a value that stays the same; None without a range of rewards, and for groups.
         advantage: What the policy earns beyond the baseline, doubly robust on the same rows; its
             interval is corrected for the number of policies that were tried. None without a
             baseline, and for the baseline itself.

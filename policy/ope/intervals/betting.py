@@ -158,7 +158,11 @@ class Wealth:
 
 
 class ConfidenceSequence:
-    """Bounds on a policy's value that hold at every row of the log at once.
+    """Bounds on a policy's value that hold at every row of the log at once, if it stays the same.
+
+    What is bet against is that the value is at most m in every row given those before. Where it
+    drifts, an early stretch above m is enough to reject that, though the average is below; bounds
+    that cross show it, and then nothing is claimed: the interval is the whole range.
 
     With rewards r scaled to [0, 1], the lower bound bets on w r. The upper one bets on w (1 - r),
     whose mean is 1 less that value since a weight is 1 on average; or, with a bound W on the
@@ -240,9 +244,11 @@ class ConfidenceSequence:
         below = self.grid[np.logical_and.accumulate(self._below.rejected)]
         above = self.grid[::-1][np.logical_and.accumulate(self._above.rejected[::-1])]
         low, high = below.max(initial=0.0), above.min(initial=1.0)
+        if low >= high:  # no value fits all of the log: it has drifted
+            low, high = 0.0, 1.0
         return Interval(
             float(self.lowest + self.range * low),
-            float(self.lowest + self.range * max(low, high)),
+            float(self.lowest + self.range * high),
             self.level,
             "betting",
         )

@@ -51,6 +51,17 @@ def test_a_fallen_value_beyond_one_that_stands_moves_no_bound() -> None:
     assert (sequence.interval.low, sequence.interval.high) == (0.3, 0.7)
 
 
+def test_where_the_value_drifts_so_far_that_no_value_fits_nothing_is_claimed() -> None:
+    rng = np.random.default_rng(7)
+    reward = (rng.random(40_000) < np.linspace(0.2, 0.5, 40_000)).astype(float)
+    drifting, still = ConfidenceSequence(0.0, 1.0), ConfidenceSequence(0.0, 1.0)
+    drifting.update(np.ones(40_000), reward)
+    assert (drifting.interval.low, drifting.interval.high) == (0.0, 1.0)
+    still.update(np.ones(40_000), rng.permutation(reward))
+    assert still.interval.holds(float(reward.mean()))
+    assert still.interval.half_width < 0.02
+
+
 def test_chunks_give_the_same_wealth_as_the_whole() -> None:
     values = np.random.default_rng(3).exponential(1.0, 1_000)
     whole, parts = (Wealth(np.array([0.5, 1.0]), 0.05) for _ in range(2))
