@@ -5,8 +5,6 @@ be used while the service runs.
 """
 
 import math
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 
 from api.loop.placement import CONTROL, TREATMENT
 from api.storage.base import StoreError
+from api.storage.reading import reading
 from policy.lift.outcomes import Outcomes
 
 _OF_GROUPS = "d.placement = :placement AND d.visitor_group IS NOT NULL"
@@ -77,15 +76,8 @@ def read_groups(path: Path, placement: str, span: timedelta, window: timedelta) 
         "span_us": span // microsecond,
         "window_us": window // microsecond,
     }
-    try:
-        uri = f"{path.resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            rows = connection.execute(_VISITORS, asked).fetchall()
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"{path} cannot be read as a store of this version: {error}; start the service on it "
-            "once, which brings an older one up to date"
-        ) from None
+    with reading(path) as connection:
+        rows = connection.execute(_VISITORS, asked).fetchall()
     if not rows:
         raise StoreError(
             f"{path} has no decision of placement {placement!r} with a group: set "

@@ -5,9 +5,7 @@ be used while the service runs.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.storage.base import StoreError
+from api.storage.reading import reading
 from policy.ope.log import Decisions
 
 LARGEST_CHUNK = 20_000
@@ -63,7 +62,7 @@ class DecisionLog:
     feature_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        with closing(self._connected()) as connection:
+        with reading(self.path) as connection:
             where = f"FROM decisions d WHERE {_CHOSEN}"
             sql = f"SELECT DISTINCT candidates {where}"  # as above
             texts = [text for (text,) in connection.execute(sql, (self.placement,))]
@@ -92,21 +91,10 @@ class DecisionLog:
         limit = max(1, min(LARGEST_CHUNK, LARGEST_CELLS // width))
         first_row, seq = 0, 0
         visitors: dict[str, int] = {}
-        with closing(self._connected()) as connection:
+        with reading(self.path) as connection:
             while rows := connection.execute(_SELECT, (self.placement, seq, limit)).fetchall():
                 yield self._decisions(rows, visitors, first_row)
                 first_row, seq = first_row + len(rows), rows[-1][0]
-
-    def _connected(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
-            connection.execute("SELECT density FROM decisions LIMIT 1")
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"{self.path} cannot be read as a store of this version: {error}; start the "
-                "service on it once, which brings an older one up to date"
-            ) from None
-        return connection
 
     def _decisions(
         self, rows: Sequence[tuple[Any, ...]], visitors: dict[str, int], first_row: int

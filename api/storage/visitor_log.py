@@ -7,7 +7,6 @@ were at an earlier time, from the events that had happened by then.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -21,6 +20,7 @@ from api.ingest.conversion import EVENT_JSON, ORDER
 from api.loop.clock import from_us
 from api.loop.snapshot import POPULATION
 from api.storage.base import StoreError
+from api.storage.reading import reading
 from policy import model_file
 from policy.errors import ModelFileError
 from segments.cluster.segmentation import Segmentation
@@ -84,7 +84,7 @@ class VisitorLog:
     def fits(self) -> tuple[SavedFit, ...]:
         """Every segmentation that can still be read, the oldest first."""
         sql = "SELECT version, fitted_at_us, data FROM segmentations ORDER BY version"
-        with closing(self._connected()) as connection:
+        with reading(self.path) as connection:
             rows = connection.execute(sql).fetchall()
         return tuple(fit for row in rows if (fit := _fit(*row)) is not None)
 
@@ -94,7 +94,7 @@ class VisitorLog:
         Raises:
             StoreError: There is no event.
         """
-        with closing(self._connected()) as connection:
+        with reading(self.path) as connection:
             (last,) = connection.execute("SELECT max(timestamp_us) FROM events").fetchone()
         if last is None:
             raise StoreError(f"{self.path} holds no event yet; send some, then ask again")
@@ -107,7 +107,7 @@ class VisitorLog:
             StoreError: The saved profiles are of other features.
         """
         pipeline = Pipeline()
-        with closing(self._connected()) as connection:
+        with reading(self.path) as connection:
             connection.execute("BEGIN")  # one state of the file, whatever a service saves meanwhile
             try:
                 _load(connection, pipeline)
@@ -162,22 +162,11 @@ class VisitorLog:
 
     def _in_time(self) -> Iterator[Event]:
         sql = "SELECT body FROM events ORDER BY timestamp_us, seq"
-        with closing(self._connected()) as connection:
+        with reading(self.path) as connection:
             for (body,) in connection.execute(sql):
                 event = _event(body)
                 if event is not None:
                     yield event
-
-    def _connected(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
-            connection.execute("SELECT version, fitted_at_us, data FROM segmentations LIMIT 1")
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"{self.path} cannot be read as a store of this version: {error}; start the "
-                "service on it once, which brings an older one up to date"
-            ) from None
-        return connection
 
 
 def _load(connection: sqlite3.Connection, pipeline: Pipeline) -> None:
