@@ -145,7 +145,7 @@ class LinearPolicy(Policy):
 
     def _refuse_orphans(self, batch: Batch) -> None:
         """A correction changes a row that was learned, so its action must have one."""
-        if np.logical_and.reduce(batch.first):
+        if False not in batch.first.tolist():
             return
         learned: set[str] = set()
         for row, (action_id, first) in enumerate(zip(batch.action_ids, batch.first, strict=True)):
