@@ -41,7 +41,7 @@ def load_settings(path: Path) -> Settings:
     """Read and check a `segue.toml`.
 
     Args:
-        path: The file. A relative `service.database` is taken from its folder.
+        path: The file. A relative `service.database` or `model` is taken from its folder.
 
     Returns:
         The checked settings.
@@ -72,7 +72,19 @@ def parse_settings(data: Mapping[str, Any], *, source: Path = Path("segue.toml")
         raise SettingsError(f"environment: {error}; a whole section is given as JSON") from None
     database = source.parent / settings.service.database
     service = settings.service.model_copy(update={"database": database})
-    return settings.model_copy(update={"service": service})
+    placements = tuple(_beside(source.parent, placement) for placement in settings.placements)
+    return settings.model_copy(update={"service": service, "placements": placements})
+
+
+def _beside(folder: Path, placement: PlacementSettings) -> PlacementSettings:
+    """The same with the paths of its models taken from the configuration's folder."""
+    policies = {"policy": placement.policy, "challenger": placement.challenger}
+    found = {
+        name: policy.model_copy(update={"model": folder / policy.model})
+        for name, policy in policies.items()
+        if policy is not None and policy.model is not None
+    }
+    return placement.model_copy(update=found) if found else placement
 
 
 def _faults(error: ErrorDetails) -> list[str]:

@@ -87,7 +87,7 @@ def _unpriceable(
         rule = "with a price_range every context feature meets the price anyway: leave them out"
         yield f"placements[{i}].crosses is {list(placement.crosses)!r:.80}: {rule}"
     for field, policy in (("policy", placement.policy), ("challenger", placement.challenger)):
-        if policy is not None and policy.kind in NO_CHOOSERS:
+        if policy is not None and policy.kind not in CHOOSERS:
             rule = f"cannot choose prices; use one of {', '.join(CHOOSERS)}"
             yield f"placements[{i}].{field}.kind is {policy.kind!r}: {rule}"
     prices, cost = placement.price_range.range(), offered[0].cost_cents

@@ -49,6 +49,8 @@ from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
 from policy.hashing import MOST_HASHED
+from policy.ppo.network import KIND as PPO
+from policy.ppo.policy import check_parameters
 
 
 def _is_hash(value: str) -> str:
@@ -210,6 +212,9 @@ class PolicySettings(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: str = Field("linucb", description="Name of the learner: docs/policies.md lists them.")
+    model: Path | None = Field(
+        None, description="File of a trained policy, for kind `ppo`; relative to the configuration."
+    )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -218,8 +223,16 @@ class PolicySettings(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
+        if self.kind != PPO and self.model is not None:
+            rule = f"only a policy of kind {PPO!r} is served from a file: leave it out"
+            raise ValueError(f"model is {str(self.model)!r:.80}: {rule}")
+        if self.kind == PPO and self.model is None:
+            raise ValueError("model is needed by kind 'ppo': the file that `segue train ppo` wrote")
         try:
-            make_policy(self.kind, n_context=1, n_shared=1, **self.parameters)
+            if self.kind == PPO:
+                check_parameters(self.parameters)
+            else:
+                make_policy(self.kind, n_context=1, n_shared=1, **self.parameters)
         except (PolicyError, TypeError) as error:
             raise ValueError(str(error)) from None
         return self

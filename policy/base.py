@@ -97,6 +97,8 @@ class Policy(ABC):
 
     kind: ClassVar[str]
     schema: ClassVar[int] = 1
+    learns: ClassVar[bool] = True
+    """False where rewards are only counted."""
 
     def __init__(self, n_context: int, n_shared: int, *, floor: float = 0.01) -> None:
         self.n_context = whole_parameter("n_context", n_context, 1, LARGEST_DIMENSION)

@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 CURRENCY = "USD"
 _MESSAGES = {
-    "email": ("email", "Email Delivered", "Email Opened"),
-    "push": ("app", "Push Notification Received", "Push Notification Tapped"),
+    "email": ("email", "Email Delivered", "Email Opened", "Unsubscribed"),
+    "push": ("app", "Push Notification Received", "Push Notification Tapped", "Screen Viewed"),
 }
+"""Channel of the events, and their names; push is left on a settings screen of the app."""
 
 
 def visitor_id(shopper: int) -> str:
@@ -79,12 +80,13 @@ def day_events(
 def _message_events(shopper: int, day: int, action: Action, what: Outcome) -> Iterator[Event]:
     if not what.delivered:
         return
-    channel, delivered, opened = _MESSAGES[action.channel]
+    channel, delivered, opened, left = _MESSAGES[action.channel]
     yield _event(shopper, day, MESSAGE_S, delivered, channel)
     if what.noticed:
         yield _event(shopper, day, NOTICE_S, opened, channel)
     if what.opted_out:
-        yield _event(shopper, day, OPT_OUT_S, "Unsubscribed", channel)
+        refused = ((action.channel, False),)
+        yield _event(shopper, day, OPT_OUT_S, left, channel, consent=refused)
 
 
 def _visit_events(shopper: int, day: int, what: Outcome) -> Iterator[Event]:
@@ -143,6 +145,7 @@ def _event(  # noqa: PLR0913  # the parts of every event
     revenue_cents: int | None = None,
     discount_cents: int | None = None,
     products: tuple[Product, ...] = (),
+    consent: tuple[tuple[str, bool], ...] = (),
 ) -> Event:
     return Event(
         f"{visitor_id(shopper)}-{day}-{at_s}",
@@ -155,6 +158,7 @@ def _event(  # noqa: PLR0913  # the parts of every event
         discount_cents=discount_cents,
         currency=None if revenue_cents is None else CURRENCY,
         products=products,
+        consent=consent,
     )
 
 

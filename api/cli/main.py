@@ -20,6 +20,7 @@ from api.cli.train import train
 from api.cli.visitors import app as visitors
 from api.loop.placement import build_placements
 from api.settings import Scope, SettingsError
+from policy.base import Policy
 from policy.errors import PolicyError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -74,7 +75,7 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
         earning = ", ".join(placement.reward.counted)
         console.print(
             f"placement [bold]{escape(placement.name)}[/]: {len(placement.choices.ids)} actions, "
-            f"{placement.policy.kind}, {len(placement.contexts.names)} context features, "
+            f"{_kind(placement.policy)}, {len(placement.contexts.names)} context features, "
             f"{len(placement.pairs.names)} shared features, reward from "
             f"{escape(earning)} within {placement.reward.window_minutes} minutes"
         )
@@ -83,6 +84,10 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
     if not settings.keys:
         typer.echo("no [[keys]]: whoever reaches the port may do everything (loopback only)")
     console.print(f"[green]{escape(str(config))} is fine[/]")
+
+
+def _kind(policy: Policy) -> str:
+    return policy.kind if policy.learns else f"{policy.kind} (does not learn)"
 
 
 @keys.command("new")

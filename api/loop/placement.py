@@ -7,10 +7,10 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from api.loop.facts import FactReader
+from api.loop.policies import chooser_of, parameters_of
 from api.loop.pricing import Pricing
 from api.loop.rules import rulebook_of, timezone_of, tracked_of
 from api.settings import ActionSettings, PlacementSettings, Settings
-from policy.bandits.build import make_policy
 from policy.bandits.cats import PRICE_FEATURES, Cats, bin_features
 from policy.base import Policy
 from policy.catalog.action import Action
@@ -19,9 +19,8 @@ from policy.catalog.holdout import Holdout
 from policy.catalog.limit import Tracked
 from policy.catalog.price import PriceGuards
 from policy.catalog.rulebook import Rulebook
-from policy.encoder import ContextEncoder, ContextField, PairEncoder, StaticFeatures
+from policy.encoder import INTERCEPT, ContextEncoder, ContextField, PairEncoder, StaticFeatures
 from policy.hashing import hashed_names
-from policy.mixture import Mixture
 from policy.reward.spec import RewardSpec
 from segments.cluster.segmentation import N_SLOTS
 from segments.pipeline import Pipeline
@@ -241,7 +240,7 @@ def build_placement(
     pairs = PairEncoder((*feature_names, *hashed), settings.crosses, contexts.names, n_hashed)
     rulebook = rulebook_of(settings, configured, tracked)
     baseline = [actions[settings.baseline or settings.default]]
-    policy = _policy(settings, len(contexts.names), len(pairs.names))
+    policy = _policy(settings, contexts.names, pairs.names)
     return Placement(
         name=settings.name,
         choices=Choices.of(chosen, pairs, rulebook.screen(chosen)),
@@ -254,7 +253,7 @@ def build_placement(
         pairs=pairs,
         policy=policy,
         reward=settings.reward.spec(),
-        parameters=_parameters(settings),
+        parameters=parameters_of(settings, policy),
         pricing=_pricing(settings, chosen[0], policy),
     )
 
@@ -268,11 +267,13 @@ def build_placements(settings: Settings) -> dict[str, Placement]:
     }
 
 
-def _policy(settings: PlacementSettings, n_context: int, n_shared: int) -> Policy:
+def _policy(settings: PlacementSettings, contexts: Sequence[str], pairs: Sequence[str]) -> Policy:
+    n_context = len(contexts)
     priced = settings.price_range
     if priced is None:
-        return _chooser(settings, n_context, n_shared)
-    chooser = _chooser(settings, 1, bin_features(n_context))
+        return chooser_of(settings, contexts, pairs)
+    of_bins = [f"bin_feature_{i}" for i in range(bin_features(n_context))]
+    chooser = chooser_of(settings, (INTERCEPT,), of_bins)
     return Cats(
         chooser,
         n_context,
@@ -288,27 +289,3 @@ def _pricing(settings: PlacementSettings, action: Action, policy: Policy) -> Pri
         return None
     guards = PriceGuards() if settings.price is None else settings.price.guards()
     return Pricing.of(settings.name, action, policy, guards)
-
-
-def _chooser(settings: PlacementSettings, n_context: int, n_shared: int) -> Policy:
-    made = settings.policy
-    policy = make_policy(made.kind, n_context, n_shared, **made.parameters)
-    rival = settings.challenger
-    if rival is None:
-        return policy
-    challenger = make_policy(rival.kind, n_context, n_shared, **rival.parameters)
-    return Mixture(policy, challenger, rival.share)
-
-
-def _parameters(settings: PlacementSettings) -> dict[str, object]:
-    parameters = {"kind": settings.policy.kind, **settings.policy.parameters}
-    if settings.price_range is not None:
-        parameters["price_range"] = settings.price_range.model_dump()
-    rival = settings.challenger
-    if rival is not None:
-        parameters["challenger"] = {
-            "kind": rival.kind,
-            "share": rival.share,
-            **rival.parameters,
-        }
-    return parameters

@@ -5,6 +5,7 @@ No torch here. `policy.ppo.train` exports a network, `policy.ppo.policy` decides
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -95,6 +96,13 @@ class Network:
         """The critic's guess of the discounted reward to come, (...)."""
         return self._through(self.scaled(observation), "value_", "value")[..., 0]
 
+    def digest(self) -> str:
+        """Names the network by everything that it decides with: names, scaling and weights."""
+        hashed = hashlib.sha256("\0".join((*self.feature_names, "", *self.action_ids)).encode())
+        for name, array in sorted(self.arrays().items()):
+            hashed.update(f"\0{name}{array.shape}".encode() + array.astype("<f4").tobytes())
+        return hashed.hexdigest()
+
     def probabilities(
         self, observation: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = None
     ) -> Array:
@@ -160,14 +168,26 @@ def from_bytes(data: bytes) -> Network:
         ModelFileError: The bytes are no model file.
         StateError: It is of another kind or schema, or its arrays do not fit together.
     """
-    manifest, arrays = load(data)
+    return from_parts(*load(data))
+
+
+def from_parts(manifest: Mapping[str, JSON], arrays: Mapping[str, npt.NDArray[Any]]) -> Network:
+    """The network of a model file that was read already, or of what a service saved of one.
+
+    Raises:
+        StateError: As ``from_bytes``.
+    """
     for name, needed in (("kind", KIND), ("schema", SCHEMA)):
         if manifest.get(name) != needed:
             raise StateError(
                 f"model file has {name} {shown(manifest.get(name))}: must be {needed!r}; "
                 "train one with this version"
             )
-    return from_arrays(_names(manifest, "feature_names"), _names(manifest, "action_ids"), arrays)
+    # A service writes the names of its own features beside a policy's state.
+    observed, actions = (
+        ("observed", "actions") if "observed" in manifest else ("feature_names", "action_ids")
+    )
+    return from_arrays(_names(manifest, observed), _names(manifest, actions), arrays)
 
 
 def from_arrays(

@@ -14,9 +14,12 @@ from rich.progress import Progress
 
 from api.cli.simulate.client import Service, ServiceError
 from api.cli.simulate.drive import Drive, Driven
-from simulator.dynamics.world import World
+from simulator.dynamics.world import Action, World
 from simulator.errors import SimulatorError
 from simulator.scenarios.scenario import load_world
+
+MESSAGES = ("email", "push")
+"""Channels of the simulator that a visitor can leave; the service knows them by the same names."""
 
 
 def simulate(  # noqa: PLR0913, PLR0917  # each is an option of the command
@@ -37,13 +40,18 @@ def simulate(  # noqa: PLR0913, PLR0917  # each is an option of the command
         Path | None,
         typer.Option(help="Only write a segue.toml whose placement fits the scenario."),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="For --write-config: let this model of `segue train` decide."),
+    ] = None,
 ) -> None:
     """Let simulated shoppers visit a running service, and report what it earned."""
     console = Console()
     try:
         world = load_world(scenario)
         if write_config is not None:
-            write_config.write_text(configuration_of(world, placement), encoding="utf-8")
+            text = configuration_of(world, placement, model and model.absolute())
+            write_config.write_text(text, encoding="utf-8")
             console.print(f"wrote {write_config}", highlight=False)
             return
         world = replace(world, horizon_days=max(days, world.horizon_days))
@@ -62,15 +70,19 @@ def simulate(  # noqa: PLR0913, PLR0917  # each is an option of the command
         raise typer.Exit(1) from error
 
 
-def configuration_of(world: World, placement: str) -> str:
-    """A `segue.toml` whose placement shows the world's actions on the simulated clock."""
+def configuration_of(world: World, placement: str, model: Path | None = None) -> str:
+    """A `segue.toml` whose placement shows the world's actions on the simulated clock.
+
+    Messages have their channels, so that whoever unsubscribes is not written to any more.
+    """
     ids = [action.id for action in world.actions]
     head = [
         f"# Written by `segue simulate` for the scenario {json.dumps(world.name)}.",
         "[service]",
         'clock = "replay"            # the time is that of the simulated days',
+        "\n[consent]",
+        'unknown = "granted"         # shoppers are written to until they unsubscribe',
     ]
-    actions = [f"\n[[actions]]\nid = {json.dumps(action_id)}" for action_id in ids]
     place = [
         f"\n[[placements]]\nname = {json.dumps(placement)}",
         f"actions = {json.dumps(ids)}",
@@ -79,7 +91,17 @@ def configuration_of(world: World, placement: str) -> str:
         'event = "Product Reviewed"  # shoppers write none: rewards are reported to the decision',
         'aggregation = "sum"',
     ]
-    return "\n".join([*head, *actions, *place]) + "\n"
+    if model is not None:
+        served = f'kind = "ppo"\nmodel = {json.dumps(str(model))}'
+        place += ["\n[placements.policy]", served]
+    return "\n".join([*head, *map(_action, world.actions), *place]) + "\n"
+
+
+def _action(action: Action) -> str:
+    text = f"\n[[actions]]\nid = {json.dumps(action.id)}"
+    if action.channel in MESSAGES:
+        text += f'\nkind = "message"\nchannel = {json.dumps(action.channel)}'
+    return text
 
 
 def summary_of(result: Driven) -> str:

@@ -168,12 +168,15 @@ def message(event: Event, *, timed: bool) -> dict[str, Any]:
             {"category": line.category, "price": _units(line.price_cents), "quantity": 1}
             for line in event.products
         ]
+    context: dict[str, Any] = {"channel": event.channel}
+    if event.consent:
+        context["consent"] = {"categoryPreferences": dict(event.consent)}
     return {
         "type": "track",
         "event": event.name,
         "userId": event.visitor,
         "messageId": event.message_id,
-        "context": {"channel": event.channel},
+        "context": context,
         "properties": {name: value for name, value in properties.items() if value is not None},
         **({"timestamp": event.timestamp.isoformat()} if timed else {}),
     }
