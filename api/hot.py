@@ -7,7 +7,7 @@ parser, answered. FastAPI still documents them (`api.routes`), and serves everyt
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import structlog
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.auth import Authenticator
+from api.auth import ANONYMOUS, Authenticator
 from api.encoding import CONTENT_ENCODING, decoded, header, too_large
 from api.idempotency import HEADER as KEY_HEADER
 from api.idempotency import REPLAYED, reused
@@ -51,6 +51,9 @@ class HotRoute:
             `IDEMPOTENCY_KEY` that header, where it came with one.
         status: Of a good answer; 204 has no body.
         problem: How a refusal is written.
+        takes: Names of headers that the handler is given among the parameters.
+        signed: The handler checks a signature; no API key is asked for.
+        key_parameter: Part of the query that may carry the API key.
     """
 
     path: str
@@ -58,6 +61,9 @@ class HotRoute:
     handler: Handler
     status: int = 200
     problem: Callable[[Problem], bytes] = Problem.body
+    takes: tuple[str, ...] = ()
+    signed: bool = False
+    key_parameter: str | None = None
 
 
 class Answer(NamedTuple):
@@ -128,8 +134,12 @@ class HotPath:
         self._n_in_flight[route.scope] += 1
         try:
             self._check_load(route.scope)
-            caller = self._authenticator.caller(headers, route.scope)
-            rates = caller.headers
+            caller = ANONYMOUS
+            if not route.signed:
+                caller = self._authenticator.caller(headers, route.scope)
+                rates = caller.headers
+            if route.takes:
+                parameters = {**parameters, **_named(headers, route.takes)}
             if caller.owner:
                 parameters = {**parameters, OWNER: caller.owner}
             key = self._look_through(headers)
@@ -236,6 +246,12 @@ def _of_store(error: StoreUnavailableError) -> Problem:
     log.error("store_unavailable", error=str(error))
     detail = "the log cannot be written now and not all was kept: send it again, same ids"
     return Problem(503, "store-unavailable", detail, headers=headers)
+
+
+def _named(headers: Any, names: Sequence[str]) -> dict[str, str]:
+    """Some headers; of one that comes twice the first, which is what was signed."""
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
+    return {name: found[name].strip() for name in names if name in found}
 
 
 def _template(route: HotRoute) -> tuple[str, str, str, HotRoute]:

@@ -96,12 +96,23 @@ class Intake:
         Raises:
             RepeatedRequestError: It was answered before.
         """
+        made_id = None if once is None else f"made-{once.name.hex()}"
+        return await self.take(messages, self.parser(body_bytes, sent_at, made_id), once)
+
+    def parser(self, body_bytes: int, sent_at: object = None, made_id: str | None = None) -> Parse:
+        """How messages in Segment's format are read.
+
+        Args:
+            body_bytes: As for `batch`.
+            sent_at: As for `batch`.
+            made_id: How the id of a message begins that has none; None for one by chance.
+        """
 
         def parse(message: object, index: int) -> Event:
-            made_id = None if once is None else f"made-{once.name.hex()}-{index}"
-            return self._parse(message, body_bytes, sent_at=sent_at, made_id=made_id)
+            name = None if made_id is None else f"{made_id}-{index}"
+            return self._parse(message, body_bytes, sent_at=sent_at, made_id=name)
 
-        return await self.take(messages, parse, once)
+        return parse
 
     async def take(
         self, messages: Sequence[object], parse: Parse, once: KeyedRequest | None = None

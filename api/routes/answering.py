@@ -23,11 +23,12 @@ from api.schemas.reward import (
     RewardRequest,
 )
 from api.storage.keyed import KeyedRequest, Told
+from api.webhooks.receive import HEADERS, Sources
 
 DECISIONS, REWARDS, REWARDS_BATCH = "/v1/decisions", "/v1/rewards", "/v1/rewards/batch"
 DECISION_REWARD = "/v1/decisions/{decision_id}/reward"
 ACTIVATE = "/v1/decisions/{decision_id}/activate"
-BATCH = "/v1/batch"
+BATCH, WEBHOOKS = "/v1/batch", "/v1/webhooks/{source}"
 MESSAGE_TYPES = ("track", "identify", "page", "screen", "group", "alias")
 
 Once = Callable[[str, bytes, Mapping[str, str]], KeyedRequest | None]
@@ -49,6 +50,7 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
         *_rewards(engine, once),
         *_rewards_of_one(engine, once),
         *_events(engine, once),
+        _webhooks(engine),
     ]
     return {route.path: route for route in routes}
 
@@ -131,6 +133,15 @@ def _events(engine: Engine, once: Once) -> list[HotRoute]:
         HotRoute(BATCH, "ingest", batch),
         *(HotRoute(f"/v1/{kind}", "ingest", message(kind)) for kind in MESSAGE_TYPES),
     ]
+
+
+def _webhooks(engine: Engine) -> HotRoute:
+    sources = Sources(engine, parsed)
+
+    async def webhook(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        return to_json(report(*await sources.receive(parameters["source"], body, parameters)))
+
+    return HotRoute(WEBHOOKS, "ingest", webhook, takes=HEADERS, signed=True)
 
 
 def parsed(body: bytes) -> object:

@@ -21,9 +21,10 @@ from api.routes.answering import (
     MESSAGE_TYPES,
     REWARDS,
     REWARDS_BATCH,
+    WEBHOOKS,
 )
 from api.schemas.decision import DecisionRequest, DecisionResponse, ListResponse
-from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage
+from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage, WebhookPayload
 from api.schemas.reward import (
     ActivationRequest,
     ActivationResponse,
@@ -36,6 +37,7 @@ from api.schemas.reward import (
 
 _PARAMETERS = {
     "decision_id": "From the decision's answer.",
+    "source": "Name of one of `[[webhook_sources]]`.",
     "event_id": "From the answer to the rank, or as it was named there.",
 }
 
@@ -90,6 +92,7 @@ BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
         ActivationResponse,
         "Report that a decision was shown",
     ),
+    WEBHOOKS: (WebhookPayload, IngestResponse, "Send a signed webhook"),
     BATCH: (TrackingBatch, IngestResponse, "Send several tracking messages"),
     **{
         f"/v1/{kind}": (TrackingMessage, IngestResponse, f"Send a {kind} message")
@@ -164,6 +167,6 @@ def _described(path: str, body: type[BaseModel] | None) -> dict[str, Any]:
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
-    if path in BODIES:
+    if path in BODIES and path != WEBHOOKS:
         parameters.append(_KEY)
     return described | ({"parameters": parameters} if parameters else {})

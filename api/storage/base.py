@@ -355,6 +355,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def buyer_of(self, order_id: str) -> Future[str | None]:
+        """The visitor of an order; None for one that nobody told of."""
+
+    @abstractmethod
     def append_reward(
         self,
         row: RewardRow,

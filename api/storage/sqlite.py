@@ -185,6 +185,17 @@ class SQLiteStore(Store):
 
         return self.writer.call(once(work, keyed), on_commit)
 
+    def buyer_of(self, order_id: str) -> Future[str | None]:
+        """See `Store`."""
+        sql = """SELECT visitor FROM events WHERE order_id = ? AND name = 'Order Completed'
+                 ORDER BY seq LIMIT 1"""
+
+        def work(connection: sqlite3.Connection) -> str | None:
+            row = connection.execute(sql, (order_id,)).fetchone()
+            return None if row is None else str(row[0])
+
+        return self.writer.call(work)
+
     def append_reward(
         self,
         row: RewardRow,
