@@ -19,7 +19,8 @@ from api.personalizer.paths import PREFIX as PERSONALIZER
 from api.personalizer.problems import personalizer_body
 from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
 from api.routes import health, insight, personalizer, privacy, readings
-from api.routes.hot import documented, hot_routes, schemas
+from api.routes.answering import hot_routes
+from api.routes.hot import documented, schemas
 from api.settings import Settings
 
 PREFLIGHT_SECONDS = 86_400
@@ -105,8 +106,8 @@ def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type"],
-        expose_headers=["retry-after"],
+        allow_headers=["authorization", "content-type", "idempotency-key"],
+        expose_headers=["retry-after", "idempotency-replayed"],
         max_age=PREFLIGHT_SECONDS,
     )
 

@@ -35,6 +35,10 @@ from api.settings import (
     SettingsError,
 )
 from api.supply_settings import BudgetSettings, InventorySettings
+from api.webhooks.settings import WebhookSourceSettings
+
+WEBHOOK_PLAIN = ("name", "kind", "tolerance_seconds")
+"""What may be shown of `[[webhook_sources]]`: elsewhere somebody may have put a secret."""
 
 
 def load_settings(path: Path) -> Settings:
@@ -99,6 +103,7 @@ def _faults(error: ErrorDetails) -> list[str]:
         rule = "is needed"
     # Where a hash belongs somebody may have put the key itself.
     secret = place[0] == "keys" and place[-1] not in ("name", "scopes")
+    secret |= str(place[0]).startswith("webhook_") and place[-1] not in WEBHOOK_PLAIN
     plain = isinstance(value, str | int | float | bool) and not secret
     shown = f" is {value!r:.80}" if plain else ""
     return [f"{field.lstrip('.')}{shown}: {rule}"]
@@ -117,6 +122,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "personalizer": PersonalizerSettings,
         "budgets": BudgetSettings,
         "inventories": InventorySettings,
+        "webhook_sources": WebhookSourceSettings,
         "actions": CapSettings if "cap" in place[:-1] else ActionSettings,
         "placements": _placement_section(place),
     }

@@ -7,7 +7,7 @@ parser, answered. FastAPI still documents them (`api.routes`), and serves everyt
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,15 +15,17 @@ import structlog
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.auth import Authenticator
+from api.auth import ANONYMOUS, Authenticator
 from api.encoding import CONTENT_ENCODING, decoded, header, too_large
+from api.idempotency import HEADER as KEY_HEADER
+from api.idempotency import REPLAYED, reused
 from api.loop.errors import LoopError
 from api.loop.metrics import Metrics
 from api.personalizer.paths import PREFIX as PERSONALIZER
 from api.personalizer.paths import canonical
 from api.problems import MEDIA_TYPE, Problem, of_event, of_loop, of_validation
 from api.settings import Scope as KeyScope
-from api.storage.base import OverloadedError, StoreUnavailableError
+from api.storage.base import OverloadedError, RepeatedRequestError, StoreUnavailableError
 from segments.event import EventError
 
 log = structlog.get_logger()
@@ -31,7 +33,7 @@ log = structlog.get_logger()
 JSON = "application/json"
 JSON_TYPE = (b"content-type", JSON.encode())
 
-OWNER = "owner"
+OWNER, IDEMPOTENCY_KEY = "owner", "idempotency-key"
 INGEST_SHARE = 4
 
 Handler = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
@@ -45,9 +47,13 @@ class HotRoute:
         path: With at most one `{name}`, which the handler is given.
         scope: That the key must have.
         handler: From body and parameters to the answer's JSON. The parameters are those of the
-            path, and under `OWNER` whose key it is, unless it is the shop's own.
+            path, under `OWNER` whose key it is, unless it is the shop's own, and under
+            `IDEMPOTENCY_KEY` that header, where it came with one.
         status: Of a good answer; 204 has no body.
         problem: How a refusal is written.
+        takes: Names of headers that the handler is given among the parameters.
+        signed: The handler checks a signature; no API key is asked for.
+        key_parameter: Part of the query that may carry the API key.
     """
 
     path: str
@@ -55,6 +61,9 @@ class HotRoute:
     handler: Handler
     status: int = 200
     problem: Callable[[Problem], bytes] = Problem.body
+    takes: tuple[str, ...] = ()
+    signed: bool = False
+    key_parameter: str | None = None
 
 
 class Answer(NamedTuple):
@@ -125,16 +134,24 @@ class HotPath:
         self._n_in_flight[route.scope] += 1
         try:
             self._check_load(route.scope)
-            caller = self._authenticator.caller(headers, route.scope)
-            rates = caller.headers
+            caller = ANONYMOUS
+            if not route.signed:
+                caller = self._authenticator.caller(headers, route.scope)
+                rates = caller.headers
+            if route.takes:
+                parameters = {**parameters, **_named(headers, route.takes)}
             if caller.owner:
                 parameters = {**parameters, OWNER: caller.owner}
-            self._check_length(headers)
+            key = self._look_through(headers)
+            if key is not None:
+                parameters = {**parameters, IDEMPOTENCY_KEY: key}
             body = await self._read(receive)
             if (coding := header(headers, CONTENT_ENCODING)) is not None:
                 body = decoded(body, coding, self._max_body_bytes)
             started = time.perf_counter()
             answer = Answer(route.status, await route.handler(body, parameters), headers=rates)
+        except RepeatedRequestError as error:
+            answer = self._again(route, error, rates or {})
         except Exception as error:
             problem = to_problem(error)
             told = problem.headers if rates is None else {**rates, **(problem.headers or {})}
@@ -166,11 +183,29 @@ class HotPath:
             detail = f"{most} requests are being answered (service.max_in_flight): try again"
             raise Problem(503, "overloaded", detail, headers={"retry-after": "1"})
 
-    def _check_length(self, headers: Any) -> None:
-        """Refuse a body by the length that it claims, before any of it is read."""
+    def _look_through(self, headers: Any) -> str | None:
+        """Refuse a body by the length that it claims, before any of it is read.
+
+        Returns:
+            What `Idempotency-Key` says; None where it is absent.
+        """
+        key = None
         for name, value in headers:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_body_bytes:
                 raise too_large(self._max_body_bytes)
+            if name == KEY_HEADER:  # one that comes twice is two strings, and refused as such
+                said = value.decode("latin-1").strip()
+                key = said if key is None else f"{key}, {said}"
+        return key
+
+    def _again(
+        self, route: HotRoute, repeated: RepeatedRequestError, rates: Mapping[str, str]
+    ) -> Answer:
+        """The first answer to a request that came again, or that its key is another's."""
+        if repeated.answer is not None:
+            return Answer(route.status, repeated.answer, headers={**rates, **REPLAYED})
+        problem = reused()
+        return Answer(problem.status, route.problem(problem), MEDIA_TYPE, rates)
 
     async def _read(self, receive: Receive) -> bytes:
         message = await receive()
@@ -211,6 +246,12 @@ def _of_store(error: StoreUnavailableError) -> Problem:
     log.error("store_unavailable", error=str(error))
     detail = "the log cannot be written now and not all was kept: send it again, same ids"
     return Problem(503, "store-unavailable", detail, headers=headers)
+
+
+def _named(headers: Any, names: Sequence[str]) -> dict[str, str]:
+    """Some headers; of one that comes twice the first, which is what was signed."""
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
+    return {name: found[name].strip() for name in names if name in found}
 
 
 def _template(route: HotRoute) -> tuple[str, str, str, HotRoute]:

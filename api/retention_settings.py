@@ -19,7 +19,7 @@ MINUTES_OF_A_DAY = 24 * 60
 
 
 class RetentionSettings(Section):
-    """`[retention]`: days for which rows are kept; forever, unless they are given."""
+    """`[retention]`: days for which rows are kept; those of the log forever, unless given."""
 
     events_days: int | None = Field(
         None, ge=2, le=LONGEST_DAYS, description="Events, from when they were received."
@@ -33,10 +33,13 @@ class RetentionSettings(Section):
     dead_letters_days: int | None = Field(
         None, ge=1, le=LONGEST_DAYS, description="Refused messages."
     )
+    idempotency_days: int = Field(
+        7, ge=1, le=LONGEST_DAYS, description="Answers to requests with an `Idempotency-Key`."
+    )
 
     @property
     def keeps_all(self) -> bool:
-        """Whether nothing ever goes."""
+        """Whether nothing of the log ever goes."""
         return not any((self.events_days, self.decisions_days, self.dead_letters_days))
 
 

@@ -46,6 +46,7 @@ from api.rule_settings import (
 from api.section import Name, Section, nearest
 from api.supply_checks import supply_faults
 from api.supply_settings import BudgetSettings, InventorySettings
+from api.webhooks.settings import WebhookSourceSettings, webhook_faults
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
 from policy.hashing import MOST_HASHED
@@ -315,6 +316,7 @@ class Settings(BaseSettings):
     actions: tuple[ActionSettings, ...] = ()
     placements: tuple[PlacementSettings, ...] = ()
     personalizer: PersonalizerSettings | None = None
+    webhook_sources: tuple[WebhookSourceSettings, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -336,6 +338,7 @@ class Settings(BaseSettings):
             *self._unearnable(),
             *self._open_to_all(),
             *personalizer_faults(self),
+            *webhook_faults(self),
         ]
         if not faults:
             faults += [*rule_faults(self), *supply_faults(self), *retention_faults(self)]

@@ -46,6 +46,7 @@ from api.settings import (
     ServiceSettings,
 )
 from api.supply_settings import BudgetSettings, InventorySettings
+from api.webhooks.settings import WebhookSourceSettings
 from policy.bandits.build import POLICY_KINDS, policy_parameters
 from policy.bandits.cats import NO_CHOOSERS
 from policy.catalog.condition.parser import parse
@@ -69,6 +70,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[[budgets]]": BudgetSettings,
     "[[inventories]]": InventorySettings,
     "[[keys]]": KeySettings,
+    "[[webhook_sources]]": WebhookSourceSettings,
     "[personalizer]": PersonalizerSettings,
     "[[actions]]": ActionSettings,
     "[[placements]]": PlacementSettings,
@@ -175,6 +177,14 @@ def test_the_example_of_a_price_range_draws_prices() -> None:
     assert pricing.prices == range(580, 1501, 10)  # 30 % are left from 571.43 on
     for kind in NO_CHOOSERS:
         assert f"`{kind}`" in page("docs/prices.md")
+
+
+def test_the_example_of_webhooks_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SHOPIFY_SECRET", "SHOP_SECRET", "SHOP_SECRET_BEFORE"):
+        monkeypatch.setenv(name, f"whsec_{'A' * 40}")
+    (example, *_) = examples("docs/webhooks.md", "toml")
+    sources = parse_settings(tomllib.loads(example)).webhook_sources
+    assert {one.name: len(one.secrets) for one in sources} == {"shopify": 1, "shop": 2}
 
 
 def test_the_example_of_retention_is_one() -> None:

@@ -50,6 +50,7 @@ def parse_message(
     kind: str | None = None,
     sent_at: object = None,
     trusts_clocks: bool = False,
+    made_id: str | None = None,
 ) -> Event:
     """One message as an event.
 
@@ -62,6 +63,7 @@ def parse_message(
         kind: The message's type where the path says it.
         sent_at: `sentAt` of the batch around it.
         trusts_clocks: Take timestamps as they are, as when a past year is replayed.
+        made_id: Of a message without `messageId`; None for one by chance.
 
     Returns:
         The checked event.
@@ -81,7 +83,7 @@ def parse_message(
     name = NAMES[kind] if kind in NAMES else _required_text(fields, "event")
     try:
         return Event(
-            message_id=_text(fields, "messageId") or f"made-{uuid4().hex}",
+            message_id=_text(fields, "messageId") or made_id or f"made-{uuid4().hex}",
             name=name,
             timestamp=_timestamp(fields, received_at, sent_at, trusts_clocks),
             channel=_channel(name, context),

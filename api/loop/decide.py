@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import structlog
+from pydantic_core import to_json
 
 from api.loop.chance import Chance, DecisionIds
 from api.loop.choice import NONE, Choice, default_choice, to_answer, to_row
@@ -22,7 +23,8 @@ from api.loop.shown import ShownLog
 from api.loop.supply import Supply
 from api.schemas.decision import CandidateAction, DecisionRequest
 from api.section import nearest
-from api.storage.base import StoreUnavailableError
+from api.storage.base import DecisionRow, StoreUnavailableError
+from api.storage.keyed import Keyed, KeyedRequest, Told
 from policy.base import Candidates, draw
 from policy.catalog.action import Action
 from policy.catalog.eligibility import Reason, Situation
@@ -88,12 +90,18 @@ class Decider:
         self._chance = Chance()
         self._ids = DecisionIds()
 
-    async def decide(self, request: DecisionRequest, owner: str | None = None) -> dict[str, Any]:
+    async def decide(
+        self,
+        request: DecisionRequest,
+        owner: str | None = None,
+        once: KeyedRequest | None = None,
+    ) -> dict[str, Any]:
         """Choose, log, answer.
 
         Args:
             request: The checked request.
             owner: Whose key it came with; None for the shop's own.
+            once: The key under which it is done once.
 
         Returns:
             The body of a `DecisionResponse`.
@@ -101,6 +109,7 @@ class Decider:
         Raises:
             NotFoundError: Unknown placement.
             BadRequestError: A context, candidate or timestamp that breaks a rule.
+            RepeatedRequestError: It was answered before.
         """
         asked = self.ask(request, owner)
         placement, logged = asked.placement, asked.decision_id
@@ -109,8 +118,9 @@ class Decider:
         row = to_row(placement, choice, asked.decision_id, asked.visitor, asked.now_us, version)
         if owner is not None:
             row = row._replace(owner=owner)
+        keyed = None if once is None else _told(once, to_answer(choice, logged, version), row)
         try:
-            await self._shown.append(row)
+            await self._shown.append(row, keyed)
         except StoreUnavailableError as error:
             log.error("decision_not_logged", placement=placement.name, error=str(error))
             choice = default_choice(placement, STORE_UNAVAILABLE, choice.refused, asked.group)
@@ -314,6 +324,11 @@ class Decider:
                 held_back,
             )
         )
+
+
+def _told(once: KeyedRequest, answer: dict[str, Any], row: DecisionRow) -> Keyed[int]:
+    told = Told(to_json(answer), row.visitor)
+    return Keyed(once, lambda _: told)
 
 
 def _candidates(actions: list[CandidateAction], placement: Placement) -> Choices:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
+from pydantic_core import to_json
 
 from api.loop.choice import Choice, default_choice, to_answer, to_row
 from api.loop.decide import NO_ELIGIBLE, STORE_UNAVAILABLE, Asked, Decider
@@ -20,6 +21,7 @@ from api.loop.placement import Choices
 from api.loop.shown import ShownLog
 from api.schemas.decision import DecisionRequest, SlotRequest
 from api.storage.base import DecisionRow, StoreUnavailableError
+from api.storage.keyed import Keyed, KeyedRequest, Told
 
 log = structlog.get_logger()
 
@@ -64,12 +66,18 @@ class ListDecider:
         self._decider = decider
         self._shown = shown
 
-    async def decide(self, request: DecisionRequest, owner: str | None = None) -> dict[str, Any]:
+    async def decide(
+        self,
+        request: DecisionRequest,
+        owner: str | None = None,
+        once: KeyedRequest | None = None,
+    ) -> dict[str, Any]:
         """Fill, log, answer.
 
         Args:
             request: The checked request, with slots.
             owner: Whose key it came with; None for the shop's own.
+            once: The key under which it is done once.
 
         Returns:
             The body of a `ListResponse`.
@@ -77,12 +85,17 @@ class ListDecider:
         Raises:
             NotFoundError: Unknown placement.
             BadRequestError: A slot, context, candidate or timestamp that breaks a rule.
+            RepeatedRequestError: It was answered before.
         """
         asked = self._decider.ask(request.model_copy(update={"slots": None}), owner)
-        return await self.fill(asked, request.slots or [])
+        return await self.fill(asked, request.slots or [], once=once)
 
     async def fill(
-        self, asked: Asked, slots: list[SlotRequest], decision_ids: Sequence[str] | None = None
+        self,
+        asked: Asked,
+        slots: list[SlotRequest],
+        decision_ids: Sequence[str] | None = None,
+        once: KeyedRequest | None = None,
     ) -> dict[str, Any]:
         """The same for a request that was looked at.
 
@@ -90,6 +103,7 @@ class ListDecider:
             asked: What is asked of all slots; its decision id becomes the list's.
             slots: At least one.
             decision_ids: Of the slots' decisions; None for new ones.
+            once: The key under which it is done once.
 
         Returns:
             The body of a `ListResponse`.
@@ -117,12 +131,14 @@ class ListDecider:
             filled[0] = _by_default(filled[0])
             rows.append(filled[0].row(list_id, version))
             self._shown.expect(rows[-1])
+        answer = _answer(list_id, filled, version)
+        keyed = None if once is None else _told(once, answer, asked.visitor)
         try:
-            await self._shown.append_list(rows)
+            await self._shown.append_list(rows, keyed)
         except StoreUnavailableError as error:
             log.error("list_not_logged", placement=asked.placement.name, error=str(error))
             return _not_logged(filled, version)
-        return _answer(list_id, filled, version)
+        return answer
 
     def _filled(
         self, asked: Asked, slot: SlotRequest, baseline: Choices | None, above: list[Filled]
@@ -152,6 +168,11 @@ class ListDecider:
                 )
                 return Filled(slot, asked, shown)
         return Filled(slot, asked, choice, shows=False)
+
+
+def _told(once: KeyedRequest, answer: dict[str, Any], visitor: str) -> Keyed[list[int]]:
+    told = Told(to_json(answer), visitor)
+    return Keyed(once, lambda _: told)
 
 
 def _baselines(asked: Asked, slots: list[SlotRequest]) -> list[Choices | None]:

@@ -18,6 +18,7 @@ from api.settings import EventSettings
 from api.storage.base import (
     Appended,
     Credit,
+    DeadLetterRow,
     Effect,
     EventRow,
     Redemption,
@@ -26,6 +27,7 @@ from api.storage.base import (
     Specs,
     Store,
 )
+from api.storage.keyed import Keyed
 from policy.reward.spec import REVERSALS, SHOWN
 from segments.event import Event, EventError
 from segments.identity import claimed_alias
@@ -110,11 +112,18 @@ class Observer:
             rule = f"is more than {minutes} minutes ahead of now (events.max_ahead_minutes)"
             raise EventError("timestamp", event.timestamp.isoformat(), rule)
 
-    def observe(self, events: Sequence[Event]) -> Future[Appended]:
+    def observe(
+        self,
+        events: Sequence[Event],
+        letters: Sequence[DeadLetterRow] = (),
+        keyed: Keyed[Appended] | None = None,
+    ) -> Future[Appended]:
         """Append events to the log and fold them into profiles.
 
         Args:
             events: Checked events, in the order in which they arrived.
+            letters: What was refused beside them.
+            keyed: The request that they came in, where it has a key.
 
         Returns:
             A future that is done when they are durable and profiles are current.
@@ -137,7 +146,7 @@ class Observer:
             if appended.settlements and self._supply is not None:
                 self._supply.settled(appended.settlements)
 
-        future = self._store.append_events(rows, effects, fold)
+        future = self._store.append_events(rows, effects, fold, letters, keyed)
         future.add_done_callback(lambda _: self._settle(claims))
         return future
 

@@ -14,6 +14,7 @@ from functools import partial
 from api.loop.breaker import Breaker
 from api.loop.supply import Supply
 from api.storage.base import EXPOSURES, DecisionRow, Store, StoreUnavailableError
+from api.storage.keyed import Keyed
 from policy.catalog.exposure import NOTHING, Exposures
 from policy.catalog.history import Exposure, History
 from policy.catalog.limit import Tracked
@@ -56,28 +57,29 @@ class ShownLog:
         """Place in the log up to which exposures are folded; None where nothing is kept."""
         return None if self._idle else self.exposures.seq
 
-    async def append(self, row: DecisionRow) -> None:
+    async def append(self, row: DecisionRow, keyed: Keyed[int] | None = None) -> None:
         """Append a decision to the log and count what it shows.
 
         Raises:
             StoreUnavailableError: It is not durable, and does not count.
+            RepeatedRequestError: Its request was answered before; it does not count either.
         """
         self.breaker.check()
         try:
-            await self._append(row)
+            await self._append(row, keyed)
         except BaseException as error:
             self._failed(error)
             raise
         self.breaker.succeeded()
 
-    async def _append(self, row: DecisionRow) -> None:
+    async def _append(self, row: DecisionRow, keyed: Keyed[int] | None) -> None:
         if not self._counts(row) and not self._supply.concerns(row):
-            seq = await self._store.append_decision(row)
+            seq = await self._store.append_decision(row, keyed)
             self.exposures.seq = max(self.exposures.seq, seq)  # read, and nothing to keep of it
             return
         self.expect(row)
         try:
-            future = self._store.append_decision(row)
+            future = self._store.append_decision(row, keyed)
         except BaseException:
             self.forget([row])
             raise
@@ -95,11 +97,14 @@ class ShownLog:
         """Rows that were expected are not going to be appended."""
         self._settle_list(rows, [None] * len(rows))
 
-    async def append_list(self, rows: Sequence[DecisionRow]) -> None:
+    async def append_list(
+        self, rows: Sequence[DecisionRow], keyed: Keyed[list[int]] | None = None
+    ) -> None:
         """Append rows that were expected, all or none.
 
         Raises:
             StoreUnavailableError: They are not durable, and do not count.
+            RepeatedRequestError: Their request was answered before.
         """
         try:
             self.breaker.check()
@@ -107,7 +112,7 @@ class ShownLog:
             self.forget(rows)
             raise
         try:
-            await self._append_list(rows)
+            await self._append_list(rows, keyed)
         except BaseException as error:
             self._failed(error)
             raise
@@ -120,9 +125,11 @@ class ShownLog:
         else:
             self.breaker.succeeded()
 
-    async def _append_list(self, rows: Sequence[DecisionRow]) -> None:
+    async def _append_list(
+        self, rows: Sequence[DecisionRow], keyed: Keyed[list[int]] | None
+    ) -> None:
         try:
-            future = self._store.append_decisions(rows)
+            future = self._store.append_decisions(rows, keyed)
         except BaseException:
             self.forget(rows)
             raise

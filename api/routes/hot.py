@@ -1,6 +1,6 @@
-"""The routes that pages and trackers call: decisions, rewards, events.
+"""The routes that pages and trackers call, as the OpenAPI document describes them.
 
-Each is declared once here; `api.hot` serves it, and `documented` makes FastAPI describe it.
+`api.routes.answering` says what answers them; `api.hot` serves them.
 """
 
 import re
@@ -10,15 +10,21 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from pydantic_core import from_json, to_json
 
-from api.hot import OWNER, HotPath, HotRoute
-from api.loop.engine import Engine
-from api.loop.intake import report
-from api.loop.reward_batch import reward_batch
-from api.problems import MEDIA_TYPE, Problem, ProblemBody
+from api.hot import HotPath, HotRoute
+from api.problems import MEDIA_TYPE, ProblemBody
+from api.routes.answering import (
+    ACTIVATE,
+    BATCH,
+    DECISION_REWARD,
+    DECISIONS,
+    MESSAGE_TYPES,
+    REWARDS,
+    REWARDS_BATCH,
+    WEBHOOKS,
+)
 from api.schemas.decision import DecisionRequest, DecisionResponse, ListResponse
-from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage
+from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage, WebhookPayload
 from api.schemas.reward import (
     ActivationRequest,
     ActivationResponse,
@@ -29,11 +35,18 @@ from api.schemas.reward import (
     RewardResponse,
 )
 
-MESSAGE_TYPES = ("track", "identify", "page", "screen", "group", "alias")
-
 _PARAMETERS = {
     "decision_id": "From the decision's answer.",
+    "source": "Name of one of `[[webhook_sources]]`.",
     "event_id": "From the answer to the rank, or as it was named there.",
+}
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "The same request under the same key is done once, and answered alike.",
 }
 
 SCHEMAS = "#/components/schemas/"
@@ -48,7 +61,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         401: "No valid API key.",
         403: "The key lacks the scope.",
         404: "Nothing has that name.",
-        409: "It contradicts what was accepted before.",
+        409: "It contradicts what was accepted before, or its key was used for something else.",
         413: "The body is too large.",
         415: "The body is compressed otherwise than with gzip.",
         422: "A field breaks a rule.",
@@ -58,94 +71,29 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def hot_routes(engine: Engine) -> dict[str, HotRoute]:
-    """The hot routes by path."""
-    decide, fill = engine.decider.decide, engine.lists.decide
-    parse_decision = DecisionRequest.__pydantic_validator__.validate_json
-    parse_reward = RewardRequest.__pydantic_validator__.validate_json
-    parse_reward_batch = RewardBatch.__pydantic_validator__.validate_json
-    parse_decision_reward = DecisionReward.__pydantic_validator__.validate_json
-    parse_activation = ActivationRequest.__pydantic_validator__.validate_json
-    parse_batch = TrackingBatch.__pydantic_validator__.validate_json
-
-    async def decisions(body: bytes, parameters: Mapping[str, str]) -> bytes:
-        request = parse_decision(body)
-        answer = decide if request.slots is None else fill
-        return to_json(await answer(request, parameters.get(OWNER)))
-
-    async def rewards(body: bytes, parameters: Mapping[str, str]) -> bytes:
-        request = parse_reward(body)
-        owner = parameters.get(OWNER)
-        answer = await engine.rewarder.reward(request.decision_id, request, owner)
-        engine.notify_rewards()
-        return to_json(answer)
-
-    async def rewards_batch(body: bytes, parameters: Mapping[str, str]) -> bytes:
-        reported = parse_reward_batch(body).rewards
-        results = await reward_batch(engine.rewarder, reported, parameters.get(OWNER))
-        engine.notify_rewards()
-        return RewardBatchResponse(results=results).model_dump_json().encode()
-
-    async def decision_reward(body: bytes, parameters: Mapping[str, str]) -> bytes:
-        request = parse_decision_reward(body)
-        owner = parameters.get(OWNER)
-        answer = await engine.rewarder.reward(parameters["decision_id"], request, owner)
-        engine.notify_rewards()
-        return to_json(answer)
-
-    async def activate(body: bytes, parameters: Mapping[str, str]) -> bytes:
-        activation = parse_activation(body or b"{}")
-        owner = parameters.get(OWNER)
-        answer = await engine.rewarder.activate(parameters["decision_id"], activation, owner)
-        engine.notify_rewards()
-        return to_json(answer)
-
-    async def batch(body: bytes, _: Mapping[str, str]) -> bytes:
-        request = parse_batch(body)
-        appended, rejected = await engine.intake.batch(request.batch, request.sentAt, len(body))
-        return to_json(report(appended, rejected))
-
-    def message(kind: str) -> Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]:
-        async def one(body: bytes, _: Mapping[str, str]) -> bytes:
-            appended = await engine.intake.one(_json(body), kind, len(body))
-            return to_json(report(appended))
-
-        return one
-
-    routes = [
-        HotRoute("/v1/decisions", "decide", decisions),
-        HotRoute("/v1/rewards", "reward", rewards),
-        HotRoute("/v1/rewards/batch", "reward", rewards_batch),
-        HotRoute("/v1/decisions/{decision_id}/reward", "reward", decision_reward),
-        HotRoute("/v1/decisions/{decision_id}/activate", "reward", activate),
-        HotRoute("/v1/batch", "ingest", batch),
-        *(HotRoute(f"/v1/{kind}", "ingest", message(kind)) for kind in MESSAGE_TYPES),
-    ]
-    return {route.path: route for route in routes}
-
-
 Bodies = Mapping[str, tuple[type[BaseModel] | None, Any, str]]
 """Body, answer and summary of each path."""
 
 BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
-    "/v1/decisions": (
+    DECISIONS: (
         DecisionRequest,
         DecisionResponse | ListResponse,
         "Ask for the next best action, or for a list of them",
     ),
-    "/v1/rewards": (RewardRequest, RewardResponse, "Report a reward"),
-    "/v1/rewards/batch": (RewardBatch, RewardBatchResponse, "Report several rewards"),
-    "/v1/decisions/{decision_id}/reward": (
+    REWARDS: (RewardRequest, RewardResponse, "Report a reward"),
+    REWARDS_BATCH: (RewardBatch, RewardBatchResponse, "Report several rewards"),
+    DECISION_REWARD: (
         DecisionReward,
         RewardResponse,
         "Report a reward of one decision",
     ),
-    "/v1/decisions/{decision_id}/activate": (
+    ACTIVATE: (
         ActivationRequest,
         ActivationResponse,
         "Report that a decision was shown",
     ),
-    "/v1/batch": (TrackingBatch, IngestResponse, "Send several tracking messages"),
+    WEBHOOKS: (WebhookPayload, IngestResponse, "Send a signed webhook"),
+    BATCH: (TrackingBatch, IngestResponse, "Send several tracking messages"),
     **{
         f"/v1/{kind}": (TrackingMessage, IngestResponse, f"Send a {kind} message")
         for kind in MESSAGE_TYPES
@@ -219,11 +167,6 @@ def _described(path: str, body: type[BaseModel] | None) -> dict[str, Any]:
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
+    if path in BODIES and path != WEBHOOKS:
+        parameters.append(_KEY)
     return described | ({"parameters": parameters} if parameters else {})
-
-
-def _json(body: bytes) -> object:
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise Problem(400, "malformed-json", f"the body is not JSON: {error}") from None

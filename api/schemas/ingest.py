@@ -32,6 +32,16 @@ class TrackingBatch(BaseModel):
     sentAt: str | None = None  # noqa: N815  # Segment's spelling
 
 
+class WebhookPayload(BaseModel):
+    """What a sender of webhooks tells; `docs/webhooks.md` says which events are read of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str | None = None
+    timestamp: str | None = None
+    data: dict[str, Any] | None = None
+
+
 class RejectedMessage(BaseModel):
     """A message of a batch that could not be an event."""
 

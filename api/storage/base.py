@@ -8,13 +8,16 @@ from abc import ABC, abstractmethod
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from api.storage.retention import Covered, Expired
 from api.storage.subject import Subjects
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion
 from policy.reward.spec import RewardSpec
+
+if TYPE_CHECKING:
+    from api.storage.keyed import Keyed, KeyedRequest, Told
 
 EXPOSURES = "exposures"
 """Under which name the state is kept that says how far saved exposures reach."""
@@ -30,6 +33,18 @@ class StoreUnavailableError(StoreError):
 
 class RepeatedDecisionError(StoreError):
     """A decision has an id that is in the log already. Nothing of it was kept."""
+
+
+class RepeatedRequestError(StoreError):
+    """The key of a request was used before. Nothing of the request was kept.
+
+    Args:
+        answer: What was answered then; None where the key was used for something else.
+    """
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        super().__init__("the key was used before")
 
 
 class OverloadedError(StoreUnavailableError):
@@ -276,7 +291,9 @@ class Store(ABC):
     """An append-only log with snapshots.
 
     Methods that return a future may be called from the event loop only, after `start`; the
-    future is done when the write is durable. The others are for start-up and shut-down.
+    future is done when the write is durable. The others are for start-up and shut-down. Those that
+    take a `keyed` request fail with a `RepeatedRequestError` where its key was used before; else
+    its answer is kept with what they append.
     """
 
     @property
@@ -297,7 +314,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def append_decision(self, row: DecisionRow) -> Future[int]:
+    def append_decision(self, row: DecisionRow, keyed: "Keyed[int] | None" = None) -> Future[int]:
         """Append one decision.
 
         Returns:
@@ -307,7 +324,9 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def append_decisions(self, rows: Sequence[DecisionRow]) -> Future[list[int]]:
+    def append_decisions(
+        self, rows: Sequence[DecisionRow], keyed: "Keyed[list[int]] | None" = None
+    ) -> Future[list[int]]:
         """Append the decisions of one list, all or none; their places in the log.
 
         It fails with a `RepeatedDecisionError` where one of the ids is there already.
@@ -323,13 +342,21 @@ class Store(ABC):
         rows: Sequence[EventRow],
         effects: Sequence[Sequence[Effect | Redemption]],
         on_commit: Callable[[Appended], None],
+        letters: Sequence[DeadLetterRow] = (),
+        keyed: "Keyed[Appended] | None" = None,
     ) -> Future[Appended]:
         """Append events and what they mean for rewards and for what is scarce, in one transaction.
+
+        With them go `letters`, what was refused beside them.
 
         Refused with `OverloadedError` while the store is slower than what comes in. An event that
         is there already has no effects. `on_commit` is called on the event loop in
         the order of the log, also when nobody waits for the future any more.
         """
+
+    @abstractmethod
+    def buyer_of(self, order_id: str) -> Future[str | None]:
+        """The visitor of an order; None for one that nobody told of."""
 
     @abstractmethod
     def append_reward(
@@ -338,6 +365,7 @@ class Store(ABC):
         visitors: tuple[str, ...],
         specs: Specs,
         owner: str | None = None,
+        keyed: "Keyed[RewardOutcome] | None" = None,
     ) -> Future[RewardOutcome]:
         """Append one explicit reward, once for each `reward_id`.
 
@@ -353,8 +381,17 @@ class Store(ABC):
         now_us: int,
         specs: Specs,
         owner: str | None = None,
+        keyed: "Keyed[RewardOutcome] | None" = None,
     ) -> Future[RewardOutcome]:
         """Note that a decision was shown, once; with it comes what it has earned meanwhile."""
+
+    @abstractmethod
+    def claim(self, request: "KeyedRequest") -> Future[None]:
+        """Take the key for a request that needs several writes; `answer` comes with the last."""
+
+    @abstractmethod
+    def answer(self, request: "KeyedRequest", told: "Told") -> Future[None]:
+        """Keep what a claimed request is answered."""
 
     @abstractmethod
     def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:

@@ -109,6 +109,7 @@ _STEPS = (
         "dead_letters",
         "DELETE FROM dead_letters WHERE seq IN (SELECT value FROM json_each(:dead_letters))",
     ),
+    ("answers", "DELETE FROM answers WHERE seq IN (SELECT value FROM json_each(:answers))"),
     (
         "exposures",
         "DELETE FROM exposures WHERE visitor IN (SELECT value FROM json_each(:decided_under))",
@@ -124,7 +125,15 @@ _UNINDEX = """DELETE FROM decisions_of_visitor
 def _delete(connection: sqlite3.Connection, person: Person) -> dict[str, int]:
     chosen = {
         name: json.dumps(getattr(person, name))
-        for name in ("ids", "current", "decided_under", "events", "decisions", "dead_letters")
+        for name in (
+            "ids",
+            "current",
+            "decided_under",
+            "events",
+            "decisions",
+            "dead_letters",
+            "answers",
+        )
     }
     connection.execute(_UNINDEX, chosen)
     rows = {table: connection.execute(sql, chosen).rowcount for table, sql in _STEPS}

@@ -249,6 +249,21 @@ def decisions_log_their_costs_and_orders_settle_them(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def answers_to_keyed_requests(db: Database) -> None:
+    """`Idempotency-Key`: what a request was answered; null while it is being worked on."""
+    db.execute(
+        """CREATE TABLE answers (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            name BLOB NOT NULL UNIQUE,
+            fingerprint BLOB NOT NULL,
+            answered_at_us INTEGER NOT NULL,
+            answer BLOB,
+            visitor TEXT
+        )"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

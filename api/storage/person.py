@@ -44,9 +44,14 @@ def find(connection: sqlite3.Connection, visitor: str) -> Person:
         ),
         decisions_under(connection, decided_under),
         letters_naming(connection, ids, after=0),
+        answers_about(connection, ids, after=0),
         decided_under,
         tuple(name for name in ids if ownership.resolve(name) == visitor),
-        (_last(connection, "events"), _last(connection, "dead_letters")),
+        (
+            _last(connection, "events"),
+            _last(connection, "dead_letters"),
+            _last(connection, "answers"),
+        ),
     )
 
 
@@ -57,7 +62,7 @@ def since(connection: sqlite3.Connection, person: Person) -> Person | None:
         connection: In the writer's transaction.
         person: As found a little earlier.
     """
-    after_event, after_letter = person.ends
+    after_event, after_letter, after_answer = person.ends
     for _, event in _linking(connection, after_event):
         if {event.visitor, event.anonymous_id, event.previous_id} & set(person.ids):
             return None
@@ -69,6 +74,7 @@ def since(connection: sqlite3.Connection, person: Person) -> Person | None:
             *person.dead_letters,
             *letters_naming(connection, person.ids, after_letter),
         ),
+        answers=(*person.answers, *answers_about(connection, person.ids, after_answer)),
     )
 
 
@@ -104,11 +110,27 @@ def letters_naming(
     connection: sqlite3.Connection, ids: tuple[str, ...], after: int
 ) -> tuple[int, ...]:
     """Places of the dead letters in which one of the ids is a value."""
-    inside = [json.dumps(name, ensure_ascii=False)[1:-1] for name in ids]
+    inside = _inside(ids)
     sql = """SELECT seq, body FROM dead_letters WHERE seq > ? AND EXISTS (
                  SELECT 1 FROM json_each(?) WHERE instr(body, value))"""
-    rows = connection.execute(sql, (after, json.dumps(inside)))
+    rows = connection.execute(sql, (after, inside))
     return tuple(seq for seq, body in rows if _names(body, frozenset(ids)))
+
+
+def answers_about(
+    connection: sqlite3.Connection, ids: tuple[str, ...], after: int
+) -> tuple[int, ...]:
+    """Places of the answers that are about somebody, or have one of the ids in them."""
+    sql = """SELECT seq FROM answers WHERE seq > :after AND (
+                 visitor IN (SELECT value FROM json_each(:ids)) OR EXISTS (
+                     SELECT 1 FROM json_each(:inside) WHERE instr(CAST(answer AS TEXT), value)))"""
+    parameters = {"after": after, "ids": json.dumps(ids), "inside": _inside(ids)}
+    return tuple(seq for (seq,) in connection.execute(sql, parameters))
+
+
+def _inside(ids: tuple[str, ...]) -> str:
+    """The ids as they stand in JSON."""
+    return json.dumps([json.dumps(name, ensure_ascii=False)[1:-1] for name in ids])
 
 
 def _names(body: str, ids: frozenset[str]) -> bool:

@@ -15,7 +15,7 @@ import sqlite3
 from asyncio import Future
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from sqlite_utils import Database
 
@@ -37,6 +37,7 @@ from api.storage.base import (
     Store,
     StoreError,
 )
+from api.storage.keyed import Keyed, KeyedRequest, Told, claim, forget, once, recall, remember
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
 from api.storage.migrations import migrate
@@ -47,6 +48,7 @@ from api.storage.windows import default_rewards, void, void_all
 from api.storage.writer import GroupCommitWriter
 from policy.catalog.history import Exposure
 
+T = TypeVar("T")
 SYNCHRONOUS = {"power-loss": "FULL", "crash": "NORMAL"}
 KEPT_MODELS = 5
 BUSY_TIMEOUT_MS = 2000
@@ -123,11 +125,19 @@ class SQLiteStore(Store):
         """See `Store`."""
         return 0 if self._writer is None else self._writer.n_waiting
 
-    def append_decision(self, row: DecisionRow) -> Future[int]:
+    def append_decision(self, row: DecisionRow, keyed: Keyed[int] | None = None) -> Future[int]:
         """See `Store`."""
-        return self.writer.append(INSERT_DECISION, row, undo=void)
+        if keyed is None:
+            return self.writer.append(INSERT_DECISION, row, undo=void)
 
-    def append_decisions(self, rows: Sequence[DecisionRow]) -> Future[list[int]]:
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(INSERT_DECISION, row).lastrowid or 0
+
+        return self.writer.call(once(work, keyed), undo=_undo(void, keyed))
+
+    def append_decisions(
+        self, rows: Sequence[DecisionRow], keyed: Keyed[list[int]] | None = None
+    ) -> Future[list[int]]:
         """See `Store`."""
 
         def work(connection: sqlite3.Connection) -> list[int]:
@@ -136,7 +146,7 @@ class SQLiteStore(Store):
             except sqlite3.IntegrityError:
                 raise RepeatedDecisionError("a decision of this id is in the log") from None
 
-        return self.writer.call(work, undo=void_all)
+        return self.writer.call(once(work, keyed), undo=_undo(void_all, keyed))
 
     def decisions_of_list(self, list_id: str) -> Future[list[DecisionRow]]:
         """See `Store`."""
@@ -151,6 +161,8 @@ class SQLiteStore(Store):
         rows: Sequence[EventRow],
         effects: Sequence[Sequence[Effect | Redemption]],
         on_commit: Callable[[Appended], None],
+        letters: Sequence[DeadLetterRow] = (),
+        keyed: Keyed[Appended] | None = None,
     ) -> Future[Appended]:
         """See `Store`."""
         self.writer.refuse_when_slow()
@@ -168,9 +180,21 @@ class SQLiteStore(Store):
                         settlements += redeem(connection, row, effect)
                     else:
                         n_rewards += apply(connection, row, seq or 0, effect)
+            connection.executemany(INSERT_DEAD_LETTER, letters)
             return Appended(tuple(seqs), n_rewards, tuple(settlements))
 
-        return self.writer.call(work, on_commit)
+        return self.writer.call(once(work, keyed), on_commit)
+
+    def buyer_of(self, order_id: str) -> Future[str | None]:
+        """See `Store`."""
+        sql = """SELECT visitor FROM events WHERE order_id = ? AND name = 'Order Completed'
+                 ORDER BY seq LIMIT 1"""
+
+        def work(connection: sqlite3.Connection) -> str | None:
+            row = connection.execute(sql, (order_id,)).fetchone()
+            return None if row is None else str(row[0])
+
+        return self.writer.call(work)
 
     def append_reward(
         self,
@@ -178,11 +202,14 @@ class SQLiteStore(Store):
         visitors: tuple[str, ...],
         specs: Specs,
         owner: str | None = None,
+        keyed: Keyed[RewardOutcome] | None = None,
     ) -> Future[RewardOutcome]:
         """See `Store`."""
-        return self.writer.call(
-            lambda connection: explicit_reward(connection, row, visitors, specs, owner)
-        )
+
+        def work(connection: sqlite3.Connection) -> RewardOutcome:
+            return explicit_reward(connection, row, visitors, specs, owner)
+
+        return self.writer.call(once(work, keyed))
 
     def activate(
         self,
@@ -191,11 +218,27 @@ class SQLiteStore(Store):
         now_us: int,
         specs: Specs,
         owner: str | None = None,
+        keyed: Keyed[RewardOutcome] | None = None,
     ) -> Future[RewardOutcome]:
         """See `Store`."""
-        return self.writer.call(
-            lambda connection: activate(connection, decision_id, visitors, now_us, specs, owner)
-        )
+
+        def work(connection: sqlite3.Connection) -> RewardOutcome:
+            return activate(connection, decision_id, visitors, now_us, specs, owner)
+
+        return self.writer.call(once(work, keyed))
+
+    def claim(self, request: KeyedRequest) -> Future[None]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: claim(connection, request))
+
+    def answer(self, request: KeyedRequest, told: Told) -> Future[None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            recall(connection, request)
+            remember(connection, request, told)
+
+        return self.writer.call(work)
 
     def append_dead_letters(self, rows: Sequence[DeadLetterRow]) -> Future[None]:
         """See `Store`."""
@@ -386,6 +429,20 @@ class SQLiteStore(Store):
             connection.executemany(sql, rows)
 
         return self.writer.call(work)
+
+
+def _undo(
+    undo: Callable[[sqlite3.Connection, T], object], keyed: Keyed[T] | None
+) -> Callable[[sqlite3.Connection, T], object]:
+    """Taking a decision back, with what its request was to be answered."""
+    if keyed is None:
+        return undo
+
+    def both(connection: sqlite3.Connection, result: T) -> None:
+        undo(connection, result)
+        forget(connection, keyed.request)
+
+    return both
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:

@@ -22,9 +22,10 @@ class Person(NamedTuple):
         events: Places in the log.
         decisions: Likewise.
         dead_letters: Likewise.
+        answers: Places of what keyed requests were answered.
         decided_under: Those of the ids that decisions of theirs stand under.
         current: Those of the ids that stand for the person now.
-        ends: The last row of `events` and of `dead_letters` that was looked at.
+        ends: The last row of `events`, `dead_letters` and `answers` that was looked at.
     """
 
     visitor: str
@@ -33,9 +34,10 @@ class Person(NamedTuple):
     events: tuple[int, ...]
     decisions: tuple[int, ...]
     dead_letters: tuple[int, ...]
+    answers: tuple[int, ...]
     decided_under: tuple[str, ...]
     current: tuple[str, ...]
-    ends: tuple[int, int]
+    ends: tuple[int, int, int]
 
     def __bool__(self) -> bool:
         """Whether there is anything of theirs."""

@@ -167,9 +167,9 @@ class GroupCommitWriter:
             self._queue(work)
         return work.future
 
-    def _queue(self, work: _Work[Any]) -> None:
+    def _queue(self, work: _Work[Any], *, first: bool = False) -> None:
         work.since = self._loop.time()
-        self._gathering.append(work)
+        self._gathering.insert(0 if first else len(self._gathering), work)
         if work.undo is not None and not self._sweeping:
             self._sweeping = True
             self._loop.call_later(self._deadline_seconds / SWEEPS, self._sweep)
@@ -221,12 +221,16 @@ class GroupCommitWriter:
             self._drained.set()
 
     def _take_back(self, work: _Work[Any]) -> None:
-        """It was at the disk already when it was given up, and is kept: nobody was told."""
+        """It was at the disk already when it was given up, and is kept: nobody was told.
+
+        Before all that waits, which must not find it any more.
+        """
         undo, result = work.undo, work.result
         if undo is not None:
             future = self._loop.create_future()
             future.add_done_callback(lambda done: done.exception())  # nobody waits for it
-            self._queue(_Work(future, function=lambda connection: undo(connection, result)))
+            work = _Work(future, function=lambda connection: undo(connection, result))
+            self._queue(work, first=True)
 
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:

@@ -52,11 +52,11 @@ class Retention:
 
     async def run_once(self) -> dict[str, int]:
         """Let go what is old now; how many rows, by table."""
-        if self._settings.keeps_all:
-            return {}
         covered = self._about_to_be_covered()
-        await self._save()
+        if not self._settings.keeps_all:
+            await self._save()
         days = {
+            "answers": self._settings.idempotency_days,
             "events": self._settings.events_days,
             "decisions": self._settings.decisions_days,
             "dead_letters": self._settings.dead_letters_days,

@@ -16,7 +16,7 @@ from tests.api.service import problem_of
 PATHS = [
     path.format(decision_id="0" * 32, event_id="e")
     for path, (body, _, _) in {**BODIES, **personalizer.BODIES}.items()
-    if body is not None
+    if body is not None and "{source}" not in path  # those are signed: tests/api/webhooks
 ]
 LIMIT_BYTES = 2048 * 1024
 STRANGE = [

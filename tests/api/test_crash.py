@@ -13,12 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -68,6 +70,7 @@ class Books:
     """What a client was told, and what it has yet to hear."""
 
     decided: set[str] = field(default_factory=set)
+    asked: dict[str, str | None] = field(default_factory=dict)
     rewarded: dict[str, float] = field(default_factory=dict)
     observed: set[str] = field(default_factory=set)
     unanswered: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -91,14 +94,23 @@ class Client(threading.Thread):
 
     def round(self) -> None:
         visitor = f"v{self.chance.randrange(N_VISITORS)}"
-        decision = self.post("/v1/decisions", {"visitor": visitor, "placement": "home"})
-        self.books.decided.add(decision["decision_id"])
+        decision = self.decide(f"{visitor} {uuid4()}")
         value = round(self.chance.random(), 3)
         reward_id = f"r-{decision['decision_id']}"
         reward = {"reward_id": reward_id, "decision_id": decision["decision_id"], "value": value}
         self.expect("/v1/rewards", reward)
         message_id = f"m-{decision['decision_id']}"
         self.expect("/v1/track", order(visitor, message_id, self.chance.choice(CATEGORIES)))
+
+    def decide(self, key: str) -> dict[str, Any]:
+        """Ask under a key, whose first word is the visitor: the same key is the same decision."""
+        self.books.asked.setdefault(key, None)
+        ask = {"visitor": key.split(maxsplit=1)[0], "placement": "home"}
+        decision = self.post("/v1/decisions", ask, {"idempotency-key": f'"{key}"'})
+        assert self.books.asked[key] in (None, decision["decision_id"])
+        self.books.asked[key] = decision["decision_id"]
+        self.books.decided.add(decision["decision_id"])
+        return decision
 
     def expect(self, path: str, body: dict[str, Any]) -> None:
         """Send something that must count once: it stays unanswered until it is acknowledged."""
@@ -107,8 +119,10 @@ class Client(threading.Thread):
         self.books.unanswered.pop()
         acknowledge(self.books, path, body)
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        self.connection.request("POST", path, json.dumps(body))
+    def post(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        self.connection.request("POST", path, json.dumps(body), headers)
         response = self.connection.getresponse()
         answer = json.loads(response.read())
         assert response.status == 200, answer
@@ -190,6 +204,9 @@ def test_books_balance_after_kills_under_load(tmp_path: Path) -> None:
     settle(tmp_path, port, books)
     check_log(tmp_path / "segue.db", books)
     check_folds(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "segue.db")) as store:
+        (n_decisions,) = store.execute("SELECT count(*) FROM decisions").fetchone()
+    assert n_decisions == sum(len(book.asked) for book in books), "a key was decided for twice"
 
 
 def test_sigterm_under_load_drains_and_keeps_every_answer(tmp_path: Path) -> None:
@@ -249,6 +266,9 @@ def settle(folder: Path, port: int, books: list[Books]) -> None:
                 client.post(path, body)
                 client.post(path, body)
                 acknowledge(book, path, body)
+            untold = [key for key, decision_id in book.asked.items() if decision_id is None]
+            for key in [*untold, *untold, *list(book.asked)[:5]]:
+                client.decide(key)
             for reward_id, value in list(book.rewarded.items())[-5:]:
                 decision_id = reward_id.removeprefix("r-")
                 again = {"reward_id": reward_id, "decision_id": decision_id, "value": value}

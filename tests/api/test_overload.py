@@ -248,7 +248,7 @@ def test_the_breaker_opens_spares_the_wait_and_closes(
         assert (await service.get("/readyz")).json() == {"status": "ready", "breaker": "closed"}
         tried = []
 
-        def fails(row: object) -> None:
+        def fails(row: object, _: object) -> None:
             tried.append(row)
             raise StoreUnavailableError("database or disk is full")
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,13 @@ from api.storage.base import (
     Redeemable,
     Redemption,
     RepeatedDecisionError,
+    RepeatedRequestError,
     RewardRow,
     SettlementRow,
     Store,
     StoreUnavailableError,
 )
+from api.storage.keyed import Keyed, KeyedRequest, Told
 from api.storage.sqlite import SQLiteStore
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion, Line
@@ -481,5 +484,60 @@ def test_a_list_with_an_id_that_is_there_is_refused_as_a_whole(
             await refused
         assert (await other, await later) == (1, 2)
         assert await store.decisions_of_list("l1") == []
+
+    run(opened(), work)
+
+
+def test_a_keyed_request_is_done_once_whatever_it_writes(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    def keyed(number: int, body: bytes = b"", seen: bool = True) -> Keyed[Any]:
+        request = KeyedRequest(b"n%d" % number, body, 0)
+        return Keyed(request, lambda result: Told(str(result).encode()) if seen else None)
+
+    async def work(store: Store) -> list[bytes | None]:
+        reward, spec = RewardRow("r", "d0", 1.0, 0), {"home": RewardSpec("Order Completed")}
+        store.append_decision(decision(0))
+        writes: dict[int, Callable[[Keyed[Any]], Awaitable[object]]] = {
+            1: lambda key: store.append_decision(decision(1), key),
+            2: lambda key: store.append_decisions([decision(2), decision(3)], key),
+            3: lambda key: store.append_events([event(1)], [()], nothing, [], key),
+            4: lambda key: store.append_reward(reward, (), spec, None, key),
+            5: lambda key: store.activate("d0", (), 0, spec, None, key),
+            6: lambda key: store.answer(key.request, Told(b"6")),
+        }
+        await store.claim(keyed(6).request)
+        told: list[bytes | None] = []
+        for number, write in writes.items():
+            await write(keyed(number))
+            for body in (b"", b"other"):
+                with pytest.raises(RepeatedRequestError) as repeated:
+                    await write(keyed(number, body))
+                told.append(repeated.value.answer)
+        with pytest.raises(RepeatedRequestError):
+            await store.claim(keyed(6).request)
+        await store.append_events([event(2)], [()], nothing, [], keyed(7, seen=False))
+        await store.append_events([event(3)], [()], nothing, [], keyed(7))
+        return told
+
+    told = run(opened(), work)
+    assert isinstance(told, list)
+    assert told[1::2] == [None] * 6
+    assert told[0:3:2] == [b"2", b"[3, 4]"]
+    assert b"counted" in told[6]
+    store = opened()
+    assert [row.decision_id for row in store.bookings_after(0, 9)] == ["d0", "d1", "d2", "d3"]
+    assert len(store.events_after(0, 9)) == 3
+    run(store, lambda _: asyncio.sleep(0))
+
+
+def test_a_claimed_key_is_for_the_same_request_only(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> None:
+        one, other = KeyedRequest(b"n", b"one", 0), KeyedRequest(b"n", b"other", 0)
+        await store.claim(one)
+        await store.claim(one)  # as after a crash in between
+        with pytest.raises(RepeatedRequestError) as refused:
+            await store.claim(other)
+        assert refused.value.answer is None
 
     run(opened(), work)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from api.loop.suppression import ErasedError
 from api.schemas.decision import DecisionRequest
 from api.schemas.reward import DecisionReward
 from api.settings import Settings
+from api.storage.keyed import KeyedRequest
 from api.supply_settings import InventorySettings
 from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates
@@ -27,7 +29,7 @@ CAP = {"limits": [{"kind": "content", "times": 50, "days": 7}]}
 STOCK = InventorySettings(name="stock", units=100_000, actions=("tea",), hold_minutes=60)
 PERSONAL = {
     "events", "decisions", "rewards", "dead_letters", "profiles", "aliases", "exposures",
-    "settlements",
+    "settlements", "answers",
 }  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
@@ -62,7 +64,9 @@ async def act(engine: Engine, visitor: str, number: int) -> str:
     )
     if number % 3 == 0:
         reward = DecisionReward(value=0.25, reward_id=f"r-{visitor}-{number}")
-        await engine.rewarder.reward(answer["decision_id"], reward)
+        name = blake2b(f"{visitor}-{number}".encode(), digest_size=16).digest()
+        once = KeyedRequest(name, name, engine.clock.now_us())
+        await engine.rewarder.reward(answer["decision_id"], reward, once=once)
     return str(answer["decision_id"])
 
 
