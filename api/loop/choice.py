@@ -73,7 +73,7 @@ class Choice(NamedTuple):
         if self.price is None or self.price.allowed is None:
             return None
         allowed = self.price.allowed
-        return json.dumps([allowed[0], allowed[-1], allowed.step])
+        return f"[{allowed.start}, {allowed[-1]}, {allowed.step}]"
 
 
 def default_choice(

@@ -83,8 +83,7 @@ class Pricing:
         density = self.policy.density(context, allowed, rng)
         cents = nearest(allowed, density.draw(rng.random()))
         at_price = float(density.at(cents))
-        price = self._priced(context, cents, at_price, at_price * allowed.step)
-        return price._replace(allowed=allowed)
+        return self._priced(context, cents, at_price, at_price * allowed.step, allowed)
 
     def fixed(self, context: npt.NDArray[np.float32]) -> DrawnPrice:
         """The action's own price, for who is shown nothing else."""
@@ -98,7 +97,8 @@ class Pricing:
         cents: int,
         density: float | None,
         probability: float,
+        allowed: range | None = None,
     ) -> DrawnPrice:
         features = np.array([[cents / CENTS_PER_UNIT]], np.float32)
         expected = self.policy.expected_rewards(context, Candidates((self.action.id,), features))
-        return DrawnPrice(cents, density, probability, features, expected)
+        return DrawnPrice(cents, density, probability, features, expected, allowed)
