@@ -14,6 +14,7 @@ from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
 from api.cli.lift import lift_of_placement
+from api.cli.replay import replay_decisions
 from api.cli.segments.command import app as segments
 from api.cli.simulate.command import simulate
 from api.cli.train import train
@@ -33,6 +34,7 @@ app.command()(demo)
 app.command("evaluate")(evaluation)
 app.command()(experiment)
 app.command("lift")(lift_of_placement)
+app.command("replay")(replay_decisions)
 app.command()(simulate)
 
 console = Console()

@@ -67,6 +67,14 @@ class Choice(NamedTuple):
         """Of a price that was drawn, per cent."""
         return None if self.price is None else self.price.density
 
+    @property
+    def prices(self) -> str | None:
+        """Those that the price was drawn from, as they are logged."""
+        if self.price is None or self.price.allowed is None:
+            return None
+        allowed = self.price.allowed
+        return f"[{allowed.start}, {allowed[-1]}, {allowed.step}]"
+
 
 def default_choice(
     placement: Placement,
@@ -121,6 +129,7 @@ def to_row(
         action.price_of,
         density=choice.density,
         costs=None if choice.costs is None else choice.costs.tobytes(),
+        prices=choice.prices,
     )
 
 

@@ -18,6 +18,7 @@ from api.loop.lists import ListDecider
 from api.loop.metrics import Metrics
 from api.loop.observe import Observer, TimeBounds, replay
 from api.loop.placement import build_placements
+from api.loop.records import Records
 from api.loop.reward import Rewarder
 from api.loop.rules import tracked_of
 from api.loop.shown import ShownLog
@@ -102,6 +103,7 @@ class Engine:
         )
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
         self.explainer = Explainer(self.store, self.placements)
+        self.records = Records(self.store, self.placements, settings.retention, self.clock)
         self.ready = False
         self._rewards = rewards
         self._tasks: list[Task[None]] = []
@@ -116,6 +118,8 @@ class Engine:
         self.suppression.load(*self.store.subjects.suppressions())
         layouts = self.explainer.layouts = self.store.layouts()
         self.snapshots.restore_models()
+        for placement in self.placements.values():
+            self.store.note_configuration(placement.configuration)
         self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)

@@ -13,8 +13,8 @@ import numpy as np
 
 from api.loop.clock import from_us
 from api.loop.errors import NotFoundError
-from api.loop.learn import Vector, by_name
 from api.loop.placement import Placement
+from api.loop.teach import Vector, by_name
 from api.section import nearest
 from api.storage.base import DecisionRow, Store
 from policy.bandits.arm_record import ArmSummary
@@ -66,8 +66,13 @@ class Explainer:
             ],
         }
 
-    async def decision(self, decision_id: str) -> dict[str, Any]:
+    async def decision(self, decision_id: str, owner: str | None = None) -> dict[str, Any]:
         """Why the candidates of a logged decision score as they do now.
+
+        Args:
+            decision_id: From its answer.
+            owner: Whose key asks: only decisions of the same are known to it. None for the shop's
+                own, which knows all.
 
         Returns:
             The body of an `ExplanationResponse`.
@@ -76,7 +81,7 @@ class Explainer:
             NotFoundError: No such decision, or its placement is not configured any more.
         """
         row = await self._store.decision(decision_id)
-        if row is None:
+        if row is None or (owner is not None and row.owner != owner):
             raise NotFoundError("decision_id", decision_id, "no such decision in the log")
         placement = self._placements.get(row.placement)
         if placement is None:

@@ -5,22 +5,15 @@ because rows are learned one after another, the model equals a replay of the log
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 
 from api.loop.placement import Placement
-from api.storage.base import LearningRow, Store
-from policy.base import Batch
-from policy.errors import BatchError
+from api.loop.teach import Teacher
+from api.storage.base import Store
 
 log = structlog.get_logger()
-
-Vector = npt.NDArray[np.float32]
 
 CHUNK = 64
 """Rows learned before the event loop gets its turn again: about 2 ms."""
@@ -29,7 +22,7 @@ GATHER_SECONDS = 0.02
 """How long a first reward waits for company."""
 
 
-class Learner:
+class Learner(Teacher):
     """Follows the log of rewards.
 
     Args:
@@ -49,13 +42,10 @@ class Learner:
         layouts: Mapping[int, Mapping[str, Sequence[str]]],
         on_learned: Callable[[int], None] = lambda n: None,
     ) -> None:
+        super().__init__(placements, layouts, on_learned)
         self._store = store
-        self._placements = placements
-        self._layouts = layouts
-        self._on_learned = on_learned
         self._wake = asyncio.Event()
         self.pause = asyncio.Lock()
-        self.read_through = min((p.learned_through for p in placements.values()), default=0)
 
     def notify(self) -> None:
         """There may be new rewards."""
@@ -91,89 +81,3 @@ class Learner:
             if rows:
                 self.learn(rows)
             return len(rows)
-
-    def unlearn(self, placement: Placement, rows: Sequence[LearningRow]) -> None:
-        """Take learned rows out of a placement's policy, as if they had never been there.
-
-        Raises:
-            UnsupportedError: The policy has no statistics that rows could be taken out of.
-            BatchError: A row that cannot have been learned; then nothing changes.
-        """
-        usable = [row for row in rows if _is_lesson(row)]
-        if usable:
-            placement.policy.remove(self._batch(placement, usable))
-        placement.n_rewarded -= sum(bool(row.is_first) for row in rows)
-        placement.reward_sum -= sum(row.value for row in rows)
-
-    def learn(self, rows: Iterable[LearningRow]) -> None:
-        """Learn rows of the log, in order."""
-        rows = sorted(rows, key=attrgetter("placement", "seq"))
-        for name, group in groupby(rows, key=attrgetter("placement")):
-            placement = self._placements.get(name)
-            if placement is not None:
-                self._learn(
-                    placement, [row for row in group if row.seq > placement.learned_through]
-                )
-        self.read_through = max([self.read_through, *(row.seq for row in rows)])
-        self._on_learned(len(rows))
-
-    def _learn(self, placement: Placement, rows: list[LearningRow]) -> None:
-        usable = [row for row in rows if _is_lesson(row)]
-        try:
-            self._update(placement, usable)
-        except BatchError:
-            for row in usable:
-                self._learn_one(placement, row)
-        for row in rows:
-            placement.learned_through = row.seq
-            placement.n_rewarded += bool(row.is_first)
-            placement.reward_sum += row.value
-
-    def _learn_one(self, placement: Placement, row: LearningRow) -> None:
-        try:
-            self._update(placement, [row])
-        except BatchError as error:
-            log.error("reward_not_learned", placement=placement.name, seq=row.seq, error=str(error))
-
-    def _update(self, placement: Placement, rows: list[LearningRow]) -> None:
-        if rows:
-            placement.policy.update(self._batch(placement, rows))
-
-    def _batch(self, placement: Placement, rows: list[LearningRow]) -> Batch:
-        seen = [self._translated(placement, row) for row in rows]
-        return Batch(
-            contexts=np.array([context for context, _ in seen], np.float64),
-            features=np.array([features for _, features in seen], np.float64),
-            action_ids=tuple(row.action_id for row in rows),
-            rewards=np.array([row.value for row in rows]),
-            first=np.array([bool(row.is_first) for row in rows]),
-            before=np.array([row.before for row in rows]),
-        )
-
-    def _translated(self, placement: Placement, row: LearningRow) -> tuple[Vector, Vector]:
-        """What the policy saw, in the names of today: a feature that was not there yet is 0."""
-        context = np.frombuffer(row.context or b"", np.float32)
-        if row.layout == placement.layout:
-            return context, _of_chosen(row, len(placement.feature_names))
-        names = self._layouts[row.layout or 0]
-        features = _of_chosen(row, len(names["features"]))
-        return (
-            by_name(context, names["context"], placement.contexts.names),
-            by_name(features, names["features"], placement.feature_names),
-        )
-
-
-def _is_lesson(row: LearningRow) -> bool:
-    """Not a default, which nobody chose, and no row that changes nothing."""
-    return row.layout is not None and bool(row.is_first or row.value)
-
-
-def _of_chosen(row: LearningRow, n_shared: int) -> Vector:
-    offset = 4 * n_shared * row.chosen
-    return np.frombuffer(row.features or b"", np.float32, n_shared, offset)
-
-
-def by_name(values: Vector, old: Sequence[str], new: Sequence[str]) -> Vector:
-    """A logged vector in the names of today; what was not there is 0."""
-    known = dict(zip(old, values.tolist(), strict=True))
-    return np.array([known.get(name, 0.0) for name in new], np.float32)

@@ -11,6 +11,7 @@ from api.loop.policies import chooser_of, parameters_of
 from api.loop.pricing import Pricing
 from api.loop.rules import rulebook_of, timezone_of, tracked_of
 from api.settings import ActionSettings, PlacementSettings, Settings
+from api.storage.record import Configuration
 from policy.bandits.cats import PRICE_FEATURES, Cats, bin_features
 from policy.base import Policy
 from policy.catalog.action import Action
@@ -180,6 +181,19 @@ class Placement:
     def names(self) -> dict[str, Sequence[str]]:
         """What the entries of a logged context and of logged features mean."""
         return {"context": self.contexts.names, "features": self.feature_names}
+
+    @property
+    def configuration(self) -> Configuration:
+        """What its policy is made of, as the log keeps it; the store is open."""
+        parameters = json.dumps(self.parameters, sort_keys=True, default=list)
+        return Configuration(
+            self.name, self.fingerprint, parameters, self.layout, self.learned_through
+        )
+
+    @property
+    def context_names(self) -> Sequence[str]:
+        """What the policy learns of the visitor and the moment."""
+        return self.contexts.names
 
     @property
     def feature_names(self) -> Sequence[str]:

@@ -26,6 +26,7 @@ class DrawnPrice(NamedTuple):
         probability: Of the price, on its grid.
         features: What is learned from, float32 (1, 1).
         expected: Reward that the policy expects of it, (1,).
+        allowed: The prices that it was drawn from; None for one that was not drawn.
     """
 
     cents: int
@@ -33,6 +34,7 @@ class DrawnPrice(NamedTuple):
     probability: float
     features: npt.NDArray[np.float32]
     expected: npt.NDArray[np.float64]
+    allowed: range | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +83,7 @@ class Pricing:
         density = self.policy.density(context, allowed, rng)
         cents = nearest(allowed, density.draw(rng.random()))
         at_price = float(density.at(cents))
-        return self._priced(context, cents, at_price, at_price * allowed.step)
+        return self._priced(context, cents, at_price, at_price * allowed.step, allowed)
 
     def fixed(self, context: npt.NDArray[np.float32]) -> DrawnPrice:
         """The action's own price, for who is shown nothing else."""
@@ -95,7 +97,8 @@ class Pricing:
         cents: int,
         density: float | None,
         probability: float,
+        allowed: range | None = None,
     ) -> DrawnPrice:
         features = np.array([[cents / CENTS_PER_UNIT]], np.float32)
         expected = self.policy.expected_rewards(context, Candidates((self.action.id,), features))
-        return DrawnPrice(cents, density, probability, features, expected)
+        return DrawnPrice(cents, density, probability, features, expected, allowed)

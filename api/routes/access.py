@@ -20,6 +20,12 @@ def needs(scope: Scope) -> Any:  # what Depends returns
 
     async def check(request: Request) -> None:
         authenticator: Authenticator = request.app.state.authenticator
-        authenticator.check(request.scope["headers"], scope)
+        request.state.owner = authenticator.caller(request.scope["headers"], scope).owner or None
 
     return Depends(check)
+
+
+async def owner_of(request: Request) -> str | None:
+    """Whose key a request came with that `needs` let pass; None for the shop's own."""
+    owner: str | None = request.state.owner
+    return owner

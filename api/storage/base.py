@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from api.storage.record import Configuration, DecisionRecord
 from api.storage.retention import Covered, Expired
 from api.storage.subject import Subjects
 from policy.catalog.history import Exposure
@@ -77,7 +78,8 @@ class DecisionRow(NamedTuple):
     then what the slots above it had left. Of a price drawn out of a range, `density` is that at
     `price_cents`, per cent, and `probability` that of the price. `costs` are float64 bytes over
     `candidates`: what the policy subtracted from their scores; None where nothing costs anything.
-    `owner` is whose key asked, None for the shop's own.
+    `owner` is whose key asked, None for the shop's own. `prices` are those that one was drawn from,
+    a JSON list of the first, the last and their step.
     """
 
     decision_id: str
@@ -108,6 +110,7 @@ class DecisionRow(NamedTuple):
     density: float | None = None
     costs: bytes | None = None
     owner: str | None = None
+    prices: str | None = None
 
 
 class BookingRow(NamedTuple):
@@ -412,6 +415,10 @@ class Store(ABC):
         """One decision of the log, as it was appended; None where there is none."""
 
     @abstractmethod
+    def record(self, decision_id: str) -> Future[DecisionRecord | None]:
+        """One decision with what came of it; None where there is none."""
+
+    @abstractmethod
     def expire(
         self, table: str, before_us: int, covered: Covered, after: tuple[int, int], limit: int
     ) -> Future[Expired]:
@@ -444,6 +451,10 @@ class Store(ABC):
     @abstractmethod
     def layouts(self) -> dict[int, dict[str, list[str]]]:
         """The names of every layout by its number."""
+
+    @abstractmethod
+    def note_configuration(self, configuration: Configuration) -> None:
+        """Note under what a placement's policy learns and decides from now on, if it is new."""
 
     @abstractmethod
     def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:

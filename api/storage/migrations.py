@@ -264,6 +264,28 @@ def answers_to_keyed_requests(db: Database) -> None:
     )
 
 
+@migrations()
+def decisions_can_be_derived_again(db: Database) -> None:
+    """What the draw of a price was made from, and the configurations that models learned under.
+
+    `prices` are those that the guards left, [first, last, step]. A row of `configurations` says
+    after which decision a placement's policy had `parameters`, and that it went on from a model
+    which had learned up to a row of the reward log.
+    """
+    db.execute("ALTER TABLE decisions ADD COLUMN prices TEXT")
+    db.execute(
+        """CREATE TABLE configurations (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            placement TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            parameters TEXT NOT NULL,
+            layout INTEGER NOT NULL REFERENCES layouts (layout),
+            learned_through INTEGER NOT NULL,
+            decisions_through INTEGER NOT NULL
+        )"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

@@ -41,6 +41,8 @@ from api.storage.keyed import Keyed, KeyedRequest, Told, claim, forget, once, re
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
 from api.storage.migrations import migrate
+from api.storage.record import Configuration, DecisionRecord
+from api.storage.records import COLUMNS, SELECT_DECISION, note_configuration, record_of
 from api.storage.retention import Covered, Expired, expire
 from api.storage.settlements import redeem
 from api.storage.subjects import SQLiteSubjects
@@ -50,7 +52,9 @@ from policy.catalog.history import Exposure
 
 T = TypeVar("T")
 SYNCHRONOUS = {"power-loss": "FULL", "crash": "NORMAL"}
-KEPT_MODELS = 5
+KEPT_MODELS, KEPT_DAYS = 5, 30
+"""The latest saved models of a placement, and the last ones of its latest days."""
+DAY_US = 86_400_000_000
 BUSY_TIMEOUT_MS = 2000
 CHECKPOINT_PAGES = 4000
 """16 MB of log before it is folded into the file: pages written often are then copied once."""
@@ -64,9 +68,7 @@ def _insert(table: str, row: type[tuple[object, ...]]) -> str:
 
 
 INSERT_DECISION = _insert("decisions", DecisionRow)
-COLUMNS = ", ".join(DecisionRow._fields)
-SELECT_DECISION = f"SELECT {COLUMNS} FROM decisions WHERE decision_id = ?"  # noqa: S608  # names of our own
-SELECT_LIST = f"SELECT {COLUMNS} FROM decisions WHERE list_id = ? ORDER BY seq"  # noqa: S608  # as above
+SELECT_LIST = f"SELECT {COLUMNS} FROM decisions WHERE list_id = ? ORDER BY seq"  # noqa: S608  # names of our own
 INSERT_EVENT = _insert("events", EventRow) + " ON CONFLICT (message_id) DO NOTHING"
 INSERT_DEAD_LETTER = _insert("dead_letters", DeadLetterRow)
 
@@ -260,6 +262,10 @@ class SQLiteStore(Store):
 
         return self.writer.call(work)
 
+    def record(self, decision_id: str) -> Future[DecisionRecord | None]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: record_of(connection, decision_id))
+
     def expire(
         self, table: str, before_us: int, covered: Covered, after: tuple[int, int], limit: int
     ) -> Future[Expired]:
@@ -316,6 +322,13 @@ class SQLiteStore(Store):
         rows = self._connection.execute("SELECT layout, names FROM layouts")
         return {int(number): json.loads(names) for number, names in rows}
 
+    def note_configuration(self, configuration: Configuration) -> None:
+        """See `Store`."""
+        try:
+            note_configuration(self._connection, configuration)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"the store cannot be written: {error}") from None
+
     def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:
         """See `Store`."""
 
@@ -328,8 +341,11 @@ class SQLiteStore(Store):
                 connection.execute(
                     """DELETE FROM models WHERE placement = ?1 AND learned_through NOT IN (
                            SELECT learned_through FROM models WHERE placement = ?1
-                           ORDER BY learned_through DESC LIMIT ?2)""",
-                    (placement, KEPT_MODELS),
+                           ORDER BY learned_through DESC LIMIT ?2)
+                       AND learned_through NOT IN (
+                           SELECT max(learned_through) FROM models WHERE placement = ?1
+                           GROUP BY saved_at_us / ?4 ORDER BY 1 DESC LIMIT ?3)""",
+                    (placement, KEPT_MODELS, KEPT_DAYS, DAY_US),
                 )
 
         return self.writer.call(work)

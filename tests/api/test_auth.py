@@ -33,6 +33,7 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("get", "/v1/segments"): "read",
     ("get", "/v1/policies"): "read",
     ("get", "/v1/placements/{name}/actions"): "read",
+    ("get", "/v1/decisions/{decision_id}"): "read",
     ("get", "/v1/decisions/{decision_id}/explanation"): "read",
     ("get", "/metrics"): "read",
     ("post", "/personalizer/v1.0/rank"): "decide",

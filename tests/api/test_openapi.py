@@ -37,6 +37,7 @@ ROUTES = {
     ("get", "/v1/segments"),
     ("get", "/v1/policies"),
     ("get", "/v1/placements/{name}/actions"),
+    ("get", "/v1/decisions/{decision_id}"),
     ("get", "/v1/decisions/{decision_id}/explanation"),
     ("get", "/healthz"),
     ("get", "/readyz"),

@@ -25,6 +25,7 @@ from api.storage.base import (
     StoreUnavailableError,
 )
 from api.storage.keyed import Keyed, KeyedRequest, Told
+from api.storage.record import Configuration
 from api.storage.sqlite import SQLiteStore
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion, Line
@@ -458,6 +459,51 @@ def test_a_decision_is_read_as_it_was_appended(opened: Callable[[], SQLiteStore]
 
     row, found, missing = run(opened(), work)
     assert (found, missing) == (row, None)
+
+
+def test_a_decision_is_told_with_what_came_of_it(opened: Callable[[], SQLiteStore]) -> None:
+    async def work(store: Store) -> None:
+        await store.append_decision(decision(1, policy_version="home.abc@0"))
+        await store.append_events([event(1)], [[credit()]], nothing)
+        await store.append_reward(RewardRow("r1", "d1", 2.0, 7), (), credit().specs)
+        record = await store.record("d1")
+        assert record is not None
+        assert (record.seq, record.row) == (1, await store.decision("d1"))
+        told = [(one.seq, one.source, one.message_id) for one in record.rewards]
+        assert told == [(1, "event", "m1"), (2, "explicit", None)]
+        assert record.reward == sum(one.value for one in record.rewards)
+        assert record.layout == {"context": ["one"], "features": []}
+        assert record.configuration is not None
+        assert record.configuration.parameters == "{}"
+        assert await store.record("other") is None
+
+    store = opened()
+    layout = store.layout({"context": ["one"], "features": []})
+    store.note_configuration(Configuration("home", "abc", "{}", layout, 0))
+    run(store, work)
+
+
+def test_a_configuration_is_noted_when_it_is_new(opened: Callable[[], SQLiteStore]) -> None:
+    async def decide(store: Store) -> None:
+        await store.append_decision(decision(1, policy_version="home.b@3"))
+        await store.append_decision(decision(2, policy_version="home.a@4"))
+        await store.append_decision(decision(3, policy_version="home.c@4"))
+
+    async def read(store: Store) -> list[Configuration | None]:
+        records = [await store.record(f"d{number}") for number in (1, 2, 3)]
+        return [record and record.configuration for record in records]
+
+    store = opened()
+    for fingerprint, through in (("a", 0), ("a", 2), ("b", 3)):
+        store.note_configuration(Configuration("home", fingerprint, "{}", 1, through))
+    run(store, decide)
+    store = opened()
+    store.note_configuration(Configuration("home", "a", "{}", 1, 4))
+    assert run(store, read) == [
+        Configuration("home", "b", "{}", 1, 3, 0),
+        Configuration("home", "a", "{}", 1, 0, 0),  # that of before, not what was come back to
+        None,
+    ]
 
 
 def test_a_list_is_found_by_its_id(opened: Callable[[], SQLiteStore]) -> None:

@@ -33,7 +33,7 @@ PERSONAL = {
 }  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
-    "suppressions", "sqlite_sequence", "_sqlite_migrations",
+    "suppressions", "configurations", "sqlite_sequence", "_sqlite_migrations",
 }  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from api.storage.base import EventRow, StoreError, StoreUnavailableError
-from api.storage.sqlite import SQLiteStore
+from api.storage.sqlite import DAY_US, SQLiteStore
 
 
 def close(store: SQLiteStore) -> None:
@@ -89,3 +90,17 @@ def test_a_lock_from_outside_fails_the_write_and_passes(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(work())
+
+
+def test_the_latest_models_are_kept_and_one_of_each_day(tmp_path: Path) -> None:
+    async def save() -> None:
+        store = SQLiteStore(tmp_path / "s.db", "crash")
+        store.start(asyncio.get_running_loop())
+        for through in range(100):
+            await store.save_models([("home", through, b"")], through * DAY_US // 2)
+        await store.close()
+
+    asyncio.run(save())
+    with closing(sqlite3.connect(tmp_path / "s.db")) as connection:
+        rows = connection.execute("SELECT learned_through FROM models ORDER BY 1").fetchall()
+    assert [row for (row,) in rows] == sorted({*range(41, 100, 2), *range(95, 100)})

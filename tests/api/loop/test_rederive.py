@@ -1,0 +1,228 @@
+"""Every logged decision is derived again bit for bit, and whatever was changed since is caught."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.loop.configured import policy_of
+from api.loop.engine import Engine
+from api.loop.placement import build_placements
+from api.loop.rederive import Outcome
+from api.loop.replays import replay, replays, wanted
+from api.storage.reading import reading
+from policy.bandits.build import POLICY_KINDS
+from tests.api.loop.shops import COMMON, PLACEMENTS, open_for, shop
+from tests.api.loop.test_engine import run
+
+HOME: dict[str, Any] = {**COMMON, "name": "home", "policy": {"kind": "linucb", "alpha": 0.5}}
+SOFT = {**HOME, "policy": {"kind": "softmax", "temperature": 1.0}}
+
+
+def outcomes(folder: Path, **options: Any) -> list[Outcome]:
+    """Of all decisions of a store."""
+    with reading(folder / "s.db") as connection:
+        return [
+            outcome for one in wanted(connection) for outcome in replays(connection, one, **options)
+        ]
+
+
+def change(folder: Path, sql: str, *parameters: object) -> None:
+    """Tamper with a store."""
+    with closing(sqlite3.connect(folder / "s.db")) as store, store:
+        assert store.execute(sql, parameters).rowcount > 0, "nothing was changed"
+
+
+def learned(folder: Path) -> tuple[int, str]:
+    """Place and id of the last decision that a model chose."""
+    with closing(sqlite3.connect(folder / "s.db")) as store:
+        sql = "SELECT seq, decision_id FROM decisions WHERE layout NOT NULL ORDER BY seq DESC"
+        found: tuple[int, str] = store.execute(sql).fetchone()
+        return found
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of every kind of placement, whose service was killed once."""
+    folder = tmp_path_factory.mktemp("everything")
+    run(shop(folder), lambda engine: open_for(engine, 14, seed=1), kill=True)
+    run(shop(folder), lambda engine: open_for(engine, 14, seed=2))
+    return folder
+
+
+@pytest.mark.parametrize("from_rewards", [False, True])
+def test_every_kind_of_decision_is_derived_again(everything: Path, from_rewards: bool) -> None:
+    found = outcomes(everything, from_rewards=from_rewards)
+    assert [one for one in found if not one.identical] == []
+    assert {one.placement for one in found} == {str(one["name"]) for one in PLACEMENTS}
+    for kind in POLICY_KINDS:  # none of them for want of a model that has learned
+        assert any(one.model and one.model.n_learned for one in found if one.placement == kind)
+
+
+def test_a_single_decision_is_derived_again_from_the_nearest_snapshot(everything: Path) -> None:
+    _, decision_id = learned(everything)
+    with reading(everything / "s.db") as connection:
+        short = replay(connection, decision_id)
+        long = replay(connection, decision_id, from_rewards=True)
+        assert replay(connection, "0" * 32) is None
+    assert short is not None
+    assert long is not None
+    assert short.identical
+    assert long.identical
+    assert short.model is not None
+    assert long.model is not None
+    assert short.model.n_learned < long.model.n_learned
+    assert (short.model.snapshot > 0, long.model.snapshot) == (True, 0)
+
+
+def test_a_sample_is_drawn_from_all(everything: Path) -> None:
+    with reading(everything / "s.db") as connection:
+        (chosen,) = wanted(connection, ["linucb"], sample=5, seed=3)
+        (every,) = wanted(connection, ["linucb"])
+        assert len(chosen.seqs) == 5
+        assert set(chosen.seqs) < set(every.seqs)
+        assert all(outcome.identical for outcome in replays(connection, chosen))
+
+
+def _other_bits(value: bytes, dtype: type) -> bytes:
+    values = np.frombuffer(value, dtype).copy()
+    values[-1] += 0.25
+    return values.tobytes()
+
+
+TAMPERED: dict[str, Callable[[Any], Any]] = {
+    "probabilities": lambda value: np.frombuffer(value)[::-1].tobytes(),
+    "probability": lambda value: value / 2,
+    "chosen": lambda value: (value + 1) % 2,
+    "action_id": lambda value: value + "?",
+    "candidates": lambda value: value.replace("beef", "ham"),
+    "context": lambda value: _other_bits(value, np.float32),
+    "features": lambda value: _other_bits(value, np.float32),
+    "policy_version": lambda value: value.rpartition("@")[0] + "@1",
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A placement whose policy is sure of little, so that every number of a row matters."""
+    folder = tmp_path_factory.mktemp("home")
+    settings = shop(
+        folder, [{**HOME, "policy": {"kind": "softmax", "temperature": 1.0}}], budgets=[]
+    )
+    run(settings, lambda engine: open_for(engine, 60, seed=5))
+    return folder
+
+
+@pytest.mark.parametrize("column", TAMPERED)
+def test_a_changed_decision_is_caught(home: Path, column: str) -> None:
+    with closing(sqlite3.connect(home / "s.db")) as store:
+        seq, value = store.execute(
+            f"""SELECT seq, {column} FROM decisions WHERE layout NOT NULL AND chosen < 2
+                AND json_array_length(candidates) = 3 ORDER BY seq DESC"""
+        ).fetchone()
+    change(home, f"UPDATE decisions SET {column} = ? WHERE seq = ?", TAMPERED[column](value), seq)
+    try:
+        found = [one for one in outcomes(home) if not one.identical]
+    finally:
+        change(home, f"UPDATE decisions SET {column} = ? WHERE seq = ?", value, seq)
+    assert len(found) == 1
+    assert found[0].differences
+    assert not found[0].is_rounding
+
+
+def test_a_changed_reward_is_caught(home: Path) -> None:
+    change(home, "UPDATE rewards SET value = value + 1 WHERE seq = 20")
+    found = [one for one in outcomes(home, from_rewards=True) if not one.identical]
+    change(home, "UPDATE rewards SET value = value - 1 WHERE seq = 20")
+    assert len(found) > 30
+    assert all("changed by hand" in one.reasons[0] for one in found)
+    assert not [one for one in outcomes(home, from_rewards=True) if not one.identical]
+
+
+def test_rewards_that_are_gone_are_named(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes((home / "s.db").read_bytes())
+    change(tmp_path, "DELETE FROM models")
+    change(tmp_path, "DELETE FROM rewards WHERE seq BETWEEN 10 AND 14")
+    found = [one for one in outcomes(tmp_path) if not one.identical]
+    assert found
+    assert all("5 rewards between the first row and row" in one.reasons[0] for one in found)
+
+
+def test_a_snapshot_covers_rewards_that_are_gone(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes((home / "s.db").read_bytes())
+    seq, _ = learned(tmp_path)
+    change(tmp_path, "DELETE FROM rewards WHERE seq BETWEEN 10 AND 14")
+    run(shop(tmp_path, [SOFT], budgets=[]), lambda engine: open_for(engine, 10, seed=6))
+    with reading(tmp_path / "s.db") as connection:
+        (one,) = wanted(connection)
+        later = one._replace(seqs=[place for place in one.seqs if place > seq])
+        assert later.seqs
+        assert all(outcome.identical for outcome in replays(connection, later))
+
+
+def test_a_model_goes_through_the_configurations_that_it_went_through(tmp_path: Path) -> None:
+    for seed, alpha in enumerate((0.5, 2.0, 0.5)):
+        policy = {"kind": "linucb", "alpha": alpha}
+        settings = shop(tmp_path, [{**HOME, "policy": policy}])
+        run(settings, lambda engine, seed=seed: open_for(engine, 15, seed=seed), kill=seed == 1)
+    with closing(sqlite3.connect(tmp_path / "s.db")) as store:
+        noted = store.execute("SELECT fingerprint, learned_through FROM configurations").fetchall()
+        assert noted[0][0] == noted[2][0] != noted[1][0]
+        assert 0 == noted[0][1] < noted[1][1] <= noted[2][1]
+    for options in ({}, {"from_rewards": True}):
+        assert [one for one in outcomes(tmp_path, **options) if not one.identical] == []
+
+
+@pytest.mark.parametrize("other", [{"kind": "softmax"}, {"kind": "linucb", "half_life": 30.0}])
+def test_a_policy_that_must_learn_anew_does(tmp_path: Path, other: dict[str, Any]) -> None:
+    for seed, policy in enumerate(({"kind": "linucb"}, other)):
+        settings = shop(tmp_path, [{**HOME, "policy": policy}])
+        run(settings, lambda engine, seed=seed: open_for(engine, 15, seed=seed))
+    assert [one for one in outcomes(tmp_path) if not one.identical] == []
+
+
+def test_an_unknown_configuration_is_an_obstacle(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes((home / "s.db").read_bytes())
+    change(tmp_path, "UPDATE configurations SET fingerprint = '00000000'")
+    found = outcomes(tmp_path)
+    assert all("no configuration" in str(one.obstacle) for one in found if not one.identical)
+    assert any(one.obstacle for one in found)
+
+
+def test_what_an_erasure_changed_is_named(tmp_path: Path) -> None:
+    async def work(engine: Engine) -> None:
+        await open_for(engine, 30, seed=7)
+        await engine.eraser.erase("v1")
+        await open_for(engine, 10, seed=8)
+
+    run(shop(tmp_path, [HOME]), work)
+    found = outcomes(tmp_path)
+    differing = [one for one in found if not one.identical]
+    assert 0 < len(differing) < len(found)
+    assert any("erased since" in reason for one in differing for reason in one.reasons)
+    with reading(tmp_path / "s.db") as connection:  # and those made since are as they were
+        (one,) = wanted(connection)
+        latest = one._replace(seqs=one.seqs[-8:])
+        assert all(outcome.identical for outcome in replays(connection, latest))
+
+
+def test_the_last_bits_are_called_rounding(home: Path) -> None:
+    found = outcomes(home)
+    change(home, "UPDATE decisions SET probability = probability + 1e-12 WHERE layout NOT NULL")
+    shifted = [one for one in outcomes(home) if not one.identical]
+    change(home, "UPDATE decisions SET probability = probability - 1e-12 WHERE layout NOT NULL")
+    assert shifted
+    assert all(one.is_rounding for one in shifted)
+    assert not any(replace(one, obstacle="none").identical for one in found)
+
+
+def test_a_kept_configuration_makes_the_policy_of_its_placement(tmp_path: Path) -> None:
+    for placement in build_placements(shop(tmp_path)).values():
+        made = policy_of(placement.parameters, placement.names)
+        assert made.state()[0] == placement.policy.state()[0]
+        assert made.floor == placement.policy.floor
