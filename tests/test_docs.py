@@ -25,6 +25,7 @@ from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
 from api.personalizer.settings import PersonalizerSettings
+from api.promotion_settings import GuardrailSettings, PromotionSettings
 from api.retention_settings import RetentionSettings
 from api.reward_settings import RewardEventSettings
 from api.rule_settings import (
@@ -74,6 +75,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[[placements]]": PlacementSettings,
     "[placements.policy]": PolicySettings,
     "[placements.challenger]": ChallengerSettings,
+    "[placements.promotion]": PromotionSettings,
+    "[[placements.promotion.guardrails]]": GuardrailSettings,
     "[placements.holdout]": HoldoutSettings,
     "[placements.price]": PriceSettings,
     "[placements.price_range]": PriceRangeSettings,

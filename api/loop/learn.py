@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from api.loop.lineup import Model
 from api.loop.placement import Placement
 from api.storage.base import LearningRow, Store
 from policy.base import Batch
@@ -55,7 +56,8 @@ class Learner:
         self._on_learned = on_learned
         self._wake = asyncio.Event()
         self.pause = asyncio.Lock()
-        self.read_through = min((p.learned_through for p in placements.values()), default=0)
+        models = [model for one in placements.values() for model in one.lineup.learning]
+        self.read_through = min((model.learned_through for model in models), default=0)
 
     def notify(self) -> None:
         """There may be new rewards."""
@@ -81,9 +83,18 @@ class Learner:
             n_rows += n_learned
         return n_rows
 
-    def beside(self, placements: Mapping[str, Placement]) -> "Learner":
-        """One that learns the same log into other policies."""
-        return Learner(self._store, placements, self._layouts)
+    async def catch_up(self, placement: Placement, model: Model) -> None:
+        """Have a model learn what the others have learned already, of as much as the log still has.
+
+        Holds nobody up; while somebody holds `pause`, the model is as far as the others when it is
+        done, and can join them.
+        """
+        after = model.learned_through
+        while rows := await self._store.rewards_after(after, CHUNK):
+            after = rows[-1].seq
+            self.teach(placement, model, [row for row in rows if row.seq <= self.read_through])
+            if after >= self.read_through:
+                break
 
     async def _step(self) -> int:
         async with self.pause:
@@ -92,8 +103,8 @@ class Learner:
                 self.learn(rows)
             return len(rows)
 
-    def unlearn(self, placement: Placement, rows: Sequence[LearningRow]) -> None:
-        """Take learned rows out of a placement's policy, as if they had never been there.
+    def unlearn(self, placement: Placement, model: Model, rows: Sequence[LearningRow]) -> None:
+        """Take learned rows out of a model, as if they had never been there.
 
         Raises:
             UnsupportedError: The policy has no statistics that rows could be taken out of.
@@ -101,9 +112,9 @@ class Learner:
         """
         usable = [row for row in rows if _is_lesson(row)]
         if usable:
-            placement.policy.remove(self._batch(placement, usable))
-        placement.n_rewarded -= sum(bool(row.is_first) for row in rows)
-        placement.reward_sum -= sum(row.value for row in rows)
+            model.policy.remove(self._batch(placement, usable))
+        model.n_rewarded -= sum(bool(row.is_first) for row in rows)
+        model.reward_sum -= sum(row.value for row in rows)
 
     def learn(self, rows: Iterable[LearningRow]) -> None:
         """Learn rows of the log, in order."""
@@ -111,33 +122,45 @@ class Learner:
         for name, group in groupby(rows, key=attrgetter("placement")):
             placement = self._placements.get(name)
             if placement is not None:
-                self._learn(
-                    placement, [row for row in group if row.seq > placement.learned_through]
-                )
+                due = list(group)
+                for model in placement.lineup.learning:
+                    self.teach(placement, model, due)
         self.read_through = max([self.read_through, *(row.seq for row in rows)])
         self._on_learned(len(rows))
 
-    def _learn(self, placement: Placement, rows: list[LearningRow]) -> None:
-        usable = [row for row in rows if _is_lesson(row)]
+    def teach(self, placement: Placement, model: Model, rows: Iterable[LearningRow]) -> None:
+        """Have one model learn rows of the log, in order, as far as they are new to it."""
+        new = [
+            row
+            for row in rows
+            if row.placement == placement.name and row.seq > model.learned_through
+        ]
+        usable = [row for row in new if _is_lesson(row)]
         try:
-            self._update(placement, usable)
+            self._update(placement, model, usable)
         except BatchError:
             for row in usable:
-                self._learn_one(placement, row)
-        for row in rows:
-            placement.learned_through = row.seq
-            placement.n_rewarded += bool(row.is_first)
-            placement.reward_sum += row.value
+                self._learn_one(placement, model, row)
+        for row in new:
+            model.learned_through = row.seq
+            model.n_rewarded += bool(row.is_first)
+            model.reward_sum += row.value
 
-    def _learn_one(self, placement: Placement, row: LearningRow) -> None:
+    def _learn_one(self, placement: Placement, model: Model, row: LearningRow) -> None:
         try:
-            self._update(placement, [row])
+            self._update(placement, model, [row])
         except BatchError as error:
-            log.error("reward_not_learned", placement=placement.name, seq=row.seq, error=str(error))
+            log.error(
+                "reward_not_learned",
+                placement=placement.name,
+                policy=model.key,
+                seq=row.seq,
+                error=str(error),
+            )
 
-    def _update(self, placement: Placement, rows: list[LearningRow]) -> None:
+    def _update(self, placement: Placement, model: Model, rows: list[LearningRow]) -> None:
         if rows:
-            placement.policy.update(self._batch(placement, rows))
+            model.policy.update(self._batch(placement, rows))
 
     def _batch(self, placement: Placement, rows: list[LearningRow]) -> Batch:
         seen = [self._translated(placement, row) for row in rows]

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from api.loop.facts import FactReader
+from api.loop.lineup import CHALLENGER, CONFIGURED, Lineup, Model
 from api.loop.pricing import Pricing
 from api.loop.rules import rulebook_of, timezone_of, tracked_of
 from api.settings import ActionSettings, PlacementSettings, Settings
@@ -102,21 +103,19 @@ def _shown(values: list[str | None]) -> tuple[str, ...] | None:
 
 @dataclass(slots=True, eq=False)
 class Placement:
-    """One placement; the policy is its only moving part.
+    """One placement; its policies are its only moving part.
 
     Args:
+        lineup: What each policy does; `take` changes it.
         default: What is shown when nothing can be chosen, whatever the rules say.
         baseline: What the control group is shown: one action, with its rules.
         rulebook: Makes the screens of candidates that a request brings along.
         facts: Reads what the rulebook's conditions ask.
         holdout: Who belongs to the control group, where there is one.
-        parameters: The policy's kind and parameters as configured.
         pricing: Draws the price of the one action, where a range is configured.
+        models: Every policy that there is, also those that do nothing now, by key.
         fingerprint: Of parameters and layout: a decision's version names it.
         layout: Number of the logged vectors' layout in the store; set when the store is open.
-        learned_through: Place in the log of the last reward that the policy learned.
-        n_rewarded: Decisions rewarded up to there.
-        reward_sum: What they earned.
     """
 
     name: str
@@ -128,19 +127,51 @@ class Placement:
     holdout: Holdout | None
     contexts: ContextEncoder
     pairs: PairEncoder
-    policy: Policy
+    lineup: Lineup
     reward: RewardSpec
-    parameters: Mapping[str, object]
     pricing: Pricing | None = None
+    models: dict[str, Model] = field(default_factory=dict)
     fingerprint: str = ""
     layout: int = 0
-    learned_through: int = 0
-    n_rewarded: int = 0
-    reward_sum: float = 0.0
 
     def __post_init__(self) -> None:
-        text = json.dumps([self.parameters, self.names], sort_keys=True, default=list)
+        self.take(self.lineup)
+
+    def take(self, lineup: Lineup) -> None:
+        """Go on with other policies, or the same in other roles."""
+        self.lineup = lineup
+        self.models |= {model.key: model for model in lineup.learning}
+        text = json.dumps([lineup.parameters, self.names], sort_keys=True, default=list)
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def policy(self) -> Policy:
+        """The champion's."""
+        return self.lineup.champion.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self.lineup.champion.policy = policy
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Kind and parameters of the policy that decides."""
+        return self.lineup.parameters
+
+    @property
+    def learned_through(self) -> int:
+        """Place in the log of the last reward that the policy learned."""
+        return self.lineup.champion.learned_through
+
+    @property
+    def n_rewarded(self) -> int:
+        """Decisions rewarded up to there."""
+        return self.lineup.champion.n_rewarded
+
+    @property
+    def reward_sum(self) -> float:
+        """What they earned."""
+        return self.lineup.champion.reward_sum
 
     @property
     def version(self) -> str:
@@ -252,9 +283,8 @@ def build_placement(
         holdout=None if settings.holdout is None else settings.holdout.holdout(),
         contexts=contexts,
         pairs=pairs,
-        policy=policy,
+        lineup=configured_lineup(settings, policy),
         reward=settings.reward.spec(),
-        parameters=_parameters(settings),
         pricing=_pricing(settings, chosen[0], policy),
     )
 
@@ -268,10 +298,39 @@ def build_placements(settings: Settings) -> dict[str, Placement]:
     }
 
 
+def configured_lineup(settings: PlacementSettings, policy: Policy) -> Lineup:
+    """What the configuration alone says: the policy, and the challenger where there is one.
+
+    Args:
+        settings: Of the placement.
+        policy: Of `[placements.policy]`, untrained; of a price range with its challenger inside.
+    """
+    champion = Model(CONFIGURED, 1, configured_spec(settings), policy)
+    rival = settings.challenger
+    if rival is None or settings.price_range is not None:
+        return Lineup(champion)
+    challenger = make_policy(
+        rival.kind, policy.n_context, policy.n_shared, **rival.parameters, floor=policy.floor
+    )
+    spec = {"kind": rival.kind, **rival.parameters}
+    return Lineup(champion, Model(CHALLENGER, 1, spec, challenger), rival.share)
+
+
+def configured_spec(settings: PlacementSettings) -> dict[str, object]:
+    """Kind and parameters of `[placements.policy]`; of a price range with what belongs to it."""
+    spec = {"kind": settings.policy.kind, **settings.policy.parameters}
+    if settings.price_range is not None:
+        spec["price_range"] = settings.price_range.model_dump()
+        rival = settings.challenger
+        if rival is not None:
+            spec["challenger"] = {"kind": rival.kind, "share": rival.share, **rival.parameters}
+    return spec
+
+
 def _policy(settings: PlacementSettings, n_context: int, n_shared: int) -> Policy:
-    priced = settings.price_range
+    made, priced = settings.policy, settings.price_range
     if priced is None:
-        return _chooser(settings, n_context, n_shared)
+        return make_policy(made.kind, n_context, n_shared, **made.parameters)
     chooser = _chooser(settings, 1, bin_features(n_context))
     return Cats(
         chooser,
@@ -283,14 +342,8 @@ def _policy(settings: PlacementSettings, n_context: int, n_shared: int) -> Polic
     )
 
 
-def _pricing(settings: PlacementSettings, action: Action, policy: Policy) -> Pricing | None:
-    if not isinstance(policy, Cats):
-        return None
-    guards = PriceGuards() if settings.price is None else settings.price.guards()
-    return Pricing.of(settings.name, action, policy, guards)
-
-
 def _chooser(settings: PlacementSettings, n_context: int, n_shared: int) -> Policy:
+    """Of a bin of prices."""
     made = settings.policy
     policy = make_policy(made.kind, n_context, n_shared, **made.parameters)
     rival = settings.challenger
@@ -300,15 +353,8 @@ def _chooser(settings: PlacementSettings, n_context: int, n_shared: int) -> Poli
     return Mixture(policy, challenger, rival.share)
 
 
-def _parameters(settings: PlacementSettings) -> dict[str, object]:
-    parameters = {"kind": settings.policy.kind, **settings.policy.parameters}
-    if settings.price_range is not None:
-        parameters["price_range"] = settings.price_range.model_dump()
-    rival = settings.challenger
-    if rival is not None:
-        parameters["challenger"] = {
-            "kind": rival.kind,
-            "share": rival.share,
-            **rival.parameters,
-        }
-    return parameters
+def _pricing(settings: PlacementSettings, action: Action, policy: Policy) -> Pricing | None:
+    if not isinstance(policy, Cats):
+        return None
+    guards = PriceGuards() if settings.price is None else settings.price.guards()
+    return Pricing.of(settings.name, action, policy, guards)

@@ -28,6 +28,7 @@ from api.storage.base import (
     Effect,
     EventRow,
     LearningRow,
+    ModelRow,
     Redemption,
     RepeatedDecisionError,
     RewardOutcome,
@@ -43,6 +44,7 @@ from api.storage.migrations import migrate
 from api.storage.retention import Covered, Expired, expire
 from api.storage.settlements import redeem
 from api.storage.subjects import SQLiteSubjects
+from api.storage.trials import SQLiteTrials
 from api.storage.windows import default_rewards, void, void_all
 from api.storage.writer import GroupCommitWriter
 from policy.catalog.history import Exposure
@@ -101,11 +103,17 @@ class SQLiteStore(Store):
             raise
         self._writer: GroupCommitWriter | None = None
         self._subjects = SQLiteSubjects(path, self._connection, lambda: self.writer)
+        self._trials = SQLiteTrials(path, self._connection, lambda: self.writer)
 
     @property
     def subjects(self) -> SQLiteSubjects:
         """See `Store`."""
         return self._subjects
+
+    @property
+    def trials(self) -> SQLiteTrials:
+        """See `Store`."""
+        return self._trials
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the connection to the writer's thread; from now on only futures."""
@@ -273,29 +281,30 @@ class SQLiteStore(Store):
         rows = self._connection.execute("SELECT layout, names FROM layouts")
         return {int(number): json.loads(names) for number, names in rows}
 
-    def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:
+    def save_models(self, models: Sequence[ModelRow], now_us: int) -> Future[None]:
         """See `Store`."""
 
         def work(connection: sqlite3.Connection) -> None:
-            for placement, learned_through, data in models:
+            for placement, policy, learned_through, data in models:
                 connection.execute(
-                    "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)",
-                    (placement, learned_through, now_us, data),
+                    "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)",
+                    (placement, policy, learned_through, now_us, data),
                 )
                 connection.execute(
-                    """DELETE FROM models WHERE placement = ?1 AND learned_through NOT IN (
-                           SELECT learned_through FROM models WHERE placement = ?1
-                           ORDER BY learned_through DESC LIMIT ?2)""",
-                    (placement, KEPT_MODELS),
+                    """DELETE FROM models WHERE placement = ?1 AND policy = ?2
+                       AND learned_through NOT IN (
+                           SELECT learned_through FROM models WHERE placement = ?1 AND policy = ?2
+                           ORDER BY learned_through DESC LIMIT ?3)""",
+                    (placement, policy, KEPT_MODELS),
                 )
 
         return self.writer.call(work)
 
-    def load_model(self, placement: str) -> tuple[int, bytes] | None:
+    def load_model(self, placement: str, policy: str) -> tuple[int, bytes] | None:
         """See `Store`."""
-        sql = """SELECT learned_through, data FROM models WHERE placement = ?
+        sql = """SELECT learned_through, data FROM models WHERE placement = ? AND policy = ?
                  ORDER BY learned_through DESC LIMIT 1"""
-        return self._one(sql, placement)  # type: ignore[return-value]  # the columns' types
+        return self._one(sql, placement, policy)  # type: ignore[return-value]  # the columns' types
 
     def save_profiles(
         self,

@@ -14,6 +14,7 @@ from api.storage.base import (
     DeadLetterRow,
     DecisionRow,
     EventRow,
+    ModelRow,
     Redeemable,
     Redemption,
     RepeatedDecisionError,
@@ -355,7 +356,7 @@ def test_a_failed_write_takes_nothing_else_with_it(opened: Callable[[], SQLiteSt
 def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
     async def save(store: Store) -> None:
         for through in range(8):
-            await store.save_models([("home", through, b"model %d" % through)], 0)
+            await store.save_models([ModelRow("home", "bold@1", through, b"model %d" % through)], 0)
         await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann", 2)])
         await store.save_profiles([("bob", 3, None), ("ann", 4, b"aa")], [])
         await store.save_segmentation(1, b"old", 0)
@@ -365,8 +366,8 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
 
     run(opened(), save)
     store = opened()
-    assert store.load_model("home") == (7, b"model 7")
-    assert store.load_model("other") is None
+    assert store.load_model("home", "bold@1") == (7, b"model 7")
+    assert store.load_model("home", "bold@2") is None
     assert list(store.load_profiles()) == [("ann", b"aa")]
     assert list(store.load_aliases()) == [("anon", "ann", 2)]
     assert store.load_segmentation() == (8, b"new")

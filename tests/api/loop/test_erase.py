@@ -31,7 +31,7 @@ PERSONAL = {
 }  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
-    "suppressions", "sqlite_sequence", "_sqlite_migrations",
+    "suppressions", "policies", "policy_steps", "gates", "sqlite_sequence", "_sqlite_migrations",
 }  # fmt: skip
 
 
