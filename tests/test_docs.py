@@ -163,6 +163,17 @@ def test_the_example_of_rules_builds_its_placements() -> None:
     }
 
 
+def test_the_examples_of_promotion_are_a_policy_and_a_gate() -> None:
+    policy, configured = examples("docs/promotion.md", "toml")
+    assert PolicySettings(**tomllib.loads(policy)).kind == "lints"
+    settings = parse_settings(tomllib.loads(configured))
+    (home,) = settings.placements
+    assert home.promotion is not None
+    terms = home.promotion.terms((0.0, 1.0), 0.2)
+    assert [one.name for one in terms.guardrails] == ["returns", "margin"]
+    assert build_placements(settings)["home"].lineup.share == 0.2
+
+
 def test_the_example_of_rewards_is_one_and_its_terms_are_documented() -> None:
     (example,) = examples("docs/rewards.md", "toml")
     (placement,) = build_placements(parse_settings(tomllib.loads(example))).values()

@@ -23,3 +23,13 @@ def needs(scope: Scope) -> Any:  # what Depends returns
         authenticator.check(request.scope["headers"], scope)
 
     return Depends(check)
+
+
+def holder(scope: Scope) -> Any:  # as above
+    """A dependency: the name of the key's holder, where the key has the scope."""
+
+    async def check(request: Request) -> str:
+        authenticator: Authenticator = request.app.state.authenticator
+        return authenticator.check(request.scope["headers"], scope)
+
+    return Depends(check)

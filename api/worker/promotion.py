@@ -90,6 +90,16 @@ class Gatekeeper:
                 except ConflictError as error:  # somebody changed the lineup meanwhile
                     log.info("verdict_too_late", placement=name, reason=str(error))
 
+    async def look(self, placement_name: str) -> Watched | None:
+        """The same as `watched`, read from the store where it was not looked at yet."""
+        placement = self._placements[placement_name]
+        async with self._one_at_a_time:
+            on_trial = placement_name in self._settings and placement.lineup.challenger is not None
+            if not on_trial:
+                return None
+            found = self.watched(placement_name)
+            return found or await self._taken_up(placement, placement.lineup)
+
     def watched(self, placement: str) -> Watched | None:
         """The trial that is on; None where there is none, or it was not looked at yet."""
         found = self._watched.get(placement)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api.configuration import parse_settings
 from api.loop.chance import Chance
 from api.loop.engine import Engine
 from api.loop.errors import BadRequestError, ConflictError, NotFoundError
@@ -17,7 +18,7 @@ from api.loop.snapshot import packed
 from policy.base import Candidates, draw
 from policy.mixture import mix
 from tests.api.loop.test_engine import assert_same, run
-from tests.api.trials import BLIND, BOLD, buy, settings, visit, visits
+from tests.api.trials import BLIND, BOLD, buy, settings, shop, visit, visits
 
 ANN = Because("ann", "to see")
 SAMPLING = {"kind": "lints", "alpha": 0.3}
@@ -279,3 +280,16 @@ def test_a_challenger_that_fails_costs_no_decision(tmp_path: Path) -> None:
         assert np.frombuffer(row.parts or b"")[0] == row.probability
 
     run(settings(tmp_path), work, kill=True)
+
+
+def test_prices_out_of_a_range_have_no_challengers(tmp_path: Path) -> None:
+    made = shop(tmp_path, promotion=None, actions=["price"], default="price",
+                price_range={"min_cents": 500, "max_cents": 1500, "n_bins": 4})  # fmt: skip
+    made["actions"] = [{"id": "price", "kind": "price", "price_cents": 990}]
+
+    async def work(engine: Engine) -> None:
+        assert roles(engine) == {"configured@1": "champion"}
+        with pytest.raises(ConflictError, match="drawn by"):
+            await engine.roster.add("home", "x", BOLD, None, ANN)
+
+    run(parse_settings(made), work)
