@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from api.encoding import too_large
 from api.loop.clock import from_us
 from api.loop.engine import Engine
+from api.loop.judge import Judge
 from api.loop.lineup import Model
 from api.loop.placement import Placement
 from api.loop.roster import MOST_STEPS, Because
@@ -19,6 +20,7 @@ from api.routes.readings import REFUSALS, Current
 from api.schemas.policies import (
     AddPolicyRequest,
     AuditResponse,
+    EstimateResponse,
     KeptPolicyBody,
     MixRequest,
     PlacementPoliciesResponse,
@@ -66,6 +68,12 @@ async def audit(
 ) -> AuditResponse:
     """Every change of what the policies do, the last one first."""
     return await audited(engine, name, limit)
+
+
+@router.get("/{policy}/estimate", dependencies=[needs("read")])
+async def estimate(engine: Current, name: Named, policy: Named) -> EstimateResponse:
+    """What a policy would have earned, from the probabilities that were logged of it."""
+    return await estimated(engine, name, policy)
 
 
 @router.post("", status_code=201, openapi_extra=_described(AddPolicyRequest), **CHANGES)
@@ -116,6 +124,27 @@ async def listed(engine: Engine, name: str) -> PlacementPoliciesResponse:
         step=placement.lineup.step or 0,
         policies=[_kept(engine, placement, model) for model in placement.models.values()],
         trial=await _trial(engine, placement),
+    )
+
+
+async def estimated(engine: Engine, name: str, policy: str) -> EstimateResponse:
+    """What `GET /v1/placements/{name}/policies/{policy}/estimate` answers."""
+    placement = engine.roster.placement(name)
+    model = engine.roster.model(placement, policy)
+    found = await Judge(engine.store, engine.clock).of(placement, model)
+    seen, tells = found.diagnosis, found.diagnosis.answerable
+    return EstimateResponse(
+        policy=model.key,
+        rows=seen.n_rows,
+        effective_rows=seen.effective_rows,
+        answerable=tells,
+        reasons=list(seen.reasons),
+        value=found.value if tells else None,
+        interval=(found.interval.low, found.interval.high) if tells else None,
+        advantage=found.advantage if tells else None,
+        advantage_interval=(found.advantage_interval.low, found.advantage_interval.high)
+        if tells
+        else None,
     )
 
 

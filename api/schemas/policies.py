@@ -52,7 +52,7 @@ class KeptPolicyBody(BaseModel):
     kind: str
     parameters: dict[str, Any]
     role: Literal["champion", "mixture", "shadow", "fallback", "kept"]
-    share: float | None = Field(description="Of the decisions that it takes; null in no trial.")
+    share: float | None = Field(description="Of the decisions that it takes; null for none.")
     is_from_file: bool
     added_at: datetime
     learned_through: int = Field(description="Place in the log of the last reward learned.")
@@ -91,6 +91,20 @@ class PlacementPoliciesResponse(BaseModel):
     trial: TrialBody | None = Field(
         description="null without a policy in the mixture, or without `[placements.promotion]`."
     )
+
+
+class EstimateResponse(BaseModel):
+    """What a policy would have earned, from the probabilities that were logged of it."""
+
+    policy: str
+    rows: int = Field(description="Settled decisions at which it was asked.")
+    effective_rows: float = Field(description="Rows of a log of its own that would tell as much.")
+    answerable: bool = Field(description="Whether the log can tell.")
+    reasons: list[str] = Field(description="Why it cannot.")
+    value: float | None = Field(description="Reward a decision; null where the log cannot tell.")
+    interval: tuple[float, float] | None = Field(description="Of that, 95 %, for one look.")
+    advantage: float | None = Field(description="Beyond the champion of the time.")
+    advantage_interval: tuple[float, float] | None = Field(description="Of that, likewise.")
 
 
 class StepBody(BaseModel):

@@ -75,7 +75,7 @@ class GateRow(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Which decisions a gate reads, and what of them.
+    """Which decisions are read, and what of them.
 
     Args:
         trial: Those made under this step or a later one.
@@ -103,12 +103,14 @@ class SettledRow(NamedTuple):
         parts: See `DecisionRow`.
         reward: What it earned.
         metrics: Of each guardrail that was asked for, in that order.
+        lineup: The step under which it was made.
     """
 
     probability: float
     parts: bytes
     reward: float
     metrics: tuple[float, ...]
+    lineup: int = 0
 
 
 class Settled(NamedTuple):

@@ -39,7 +39,8 @@ _INSERT_STEP = f"""
             (SELECT coalesce(max(seq), 0) FROM rewards))"""  # noqa: S608  # names of our own
 _SETTLED = f"""
     SELECT d.seq, d.closes_at_us, d.decision_id, d.visitor, d.decided_at_us, d.probability, d.parts,
-           d.placement = :placement AND d.lineup >= :trial AND d.parts IS NOT NULL,
+           coalesce(d.placement = :placement AND d.lineup >= :trial AND d.parts IS NOT NULL, 0),
+           coalesce(d.lineup, 0),
            (SELECT total(r.value) FROM rewards r WHERE r.decision_id = d.decision_id),
            EXISTS (SELECT 1 FROM rewards r WHERE r.decision_id = d.decision_id AND r.is_first),
            EXISTS (SELECT 1 FROM rewards r WHERE r.decision_id = d.decision_id
@@ -66,6 +67,7 @@ class _Decision(NamedTuple):
     probability: float
     parts: bytes
     is_own: bool
+    lineup: int
     reward: float
     counts: bool
     is_returned: bool
@@ -202,7 +204,11 @@ def settled(connection: sqlite3.Connection, asked: Asked) -> Settled:
         through = decision.seq
         if decision.is_own and decision.counts:
             metrics = tuple(_measured(connection, decision, name, asked) for name in asked.metrics)
-            rows.append(SettledRow(decision.probability, decision.parts, decision.reward, metrics))
+            rows.append(
+                SettledRow(
+                    decision.probability, decision.parts, decision.reward, metrics, decision.lineup
+                )
+            )
     return Settled(tuple(rows), through, is_all=len(looked_at) < asked.limit)
 
 

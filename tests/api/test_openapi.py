@@ -39,6 +39,7 @@ ROUTES = {
     ("get", "/v1/placements/{name}/actions"),
     ("get", "/v1/placements/{name}/policies"),
     ("get", "/v1/placements/{name}/policies/audit"),
+    ("get", "/v1/placements/{name}/policies/{policy}/estimate"),
     ("post", "/v1/placements/{name}/policies"),
     *(
         ("post", f"/v1/placements/{{name}}/policies/{{policy}}/{move}")

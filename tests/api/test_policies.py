@@ -114,6 +114,10 @@ def test_a_planted_better_challenger_is_promoted_by_itself_and_a_worse_one_rolle
     assert steps[0]["evidence"]["verdict"] == "roll back"
     assert steps[4]["evidence"]["rows"] > 0
     assert steps[6]["reason"] == "a look first"
+    estimate = home.client.get("/v1/placements/home/policies/better/estimate").json()
+    assert estimate["answerable"]
+    assert estimate["interval"][0] <= estimate["value"] <= estimate["interval"][1]
+    assert estimate["value"] > 0.8
     check_log(tmp_path)
 
 
@@ -175,6 +179,7 @@ def test_the_commands_do_the_same_with_a_service_and_without(
         assert "already, as bold@1" in again
         segue("mix", "bold", "--share", "0.2", *there)
         assert "gate: wait" in segue("list", *there)
+        assert "the log cannot tell" in segue("judge", "bold", *there)
         segue("promote", "bold", "--reason", "I know it", *there)
         assert "I know it" in segue("audit", *there)
     assert '"role": "champion"' in segue("list", "--json", *here)

@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from api.cli.failing import fail, settings_of
-from api.cli.policies.printing import print_policies, print_steps
+from api.cli.policies.printing import print_estimate, print_policies, print_steps
 from api.cli.remote import UrlOption, alone, asked
 from api.schemas.policies import (
     AddPolicyRequest,
     AuditResponse,
+    EstimateResponse,
     MixRequest,
     PlacementPoliciesResponse,
     StepRequest,
@@ -134,6 +135,32 @@ def rollback(
 ) -> None:
     """End a trial or a shadow; of a champion, bring back the one before."""
     _change(placement, policy, "rollback", StepRequest(reason=reason), config, url)
+
+
+@app.command()
+def judge(
+    placement: PlacementOption,
+    policy: Policy,
+    config: ConfigOption = CONFIG,
+    url: UrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a policy would have earned, from what was logged of it, be it in shadow or mixture."""
+
+    async def work(engine: "Engine") -> EstimateResponse:
+        from api.routes.policies import estimated  # noqa: PLC0415  # see `alone`
+
+        return await estimated(engine, placement, policy)
+
+    if url is None:
+        found = alone(settings_of(config), work)
+    else:
+        answer = asked("GET", _at(url, placement, policy, "estimate"))
+        found = EstimateResponse.model_validate_json(answer)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        print_estimate(Console(), found)
 
 
 @app.command()

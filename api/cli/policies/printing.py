@@ -4,7 +4,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from api.schemas.policies import AuditResponse, PlacementPoliciesResponse, StepBody, TrialBody
+from api.schemas.policies import (
+    AuditResponse,
+    EstimateResponse,
+    PlacementPoliciesResponse,
+    StepBody,
+    TrialBody,
+)
 
 
 def print_policies(console: Console, found: PlacementPoliciesResponse) -> None:
@@ -40,6 +46,23 @@ def print_trial(console: Console, trial: TrialBody) -> None:
         )
     if trial.verdict != "wait" and not trial.automatic:
         console.print("  automatic = false: nothing is done until you do it")
+
+
+def print_estimate(console: Console, found: EstimateResponse) -> None:
+    """What a policy would have earned, or why the log cannot tell."""
+    rows = f"{found.rows:,} settled decisions, {found.effective_rows:,.0f} effective"
+    if found.interval is None or found.advantage_interval is None:
+        reasons = "; ".join(found.reasons)
+        console.print(f"{found.policy}: the log cannot tell: {reasons}", markup=False)
+        return
+    low, high = found.interval
+    least, most = found.advantage_interval
+    console.print(
+        f"{found.policy} would have earned {found.value:.4f} [{low:.4f}, {high:.4f}] a decision, "
+        f"{found.advantage:+.4f} [{least:+.4f}, {most:+.4f}] beyond the champion ({rows}; 95 %, "
+        "for one look)",
+        markup=False,
+    )
 
 
 def print_steps(console: Console, found: AuditResponse) -> None:

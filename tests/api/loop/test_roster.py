@@ -13,6 +13,7 @@ from api.configuration import parse_settings
 from api.loop.chance import Chance
 from api.loop.engine import Engine
 from api.loop.errors import BadRequestError, ConflictError, NotFoundError
+from api.loop.judge import Judge
 from api.loop.roster import Because
 from api.loop.snapshot import packed
 from policy.base import Candidates, draw
@@ -293,3 +294,25 @@ def test_prices_out_of_a_range_have_no_challengers(tmp_path: Path) -> None:
             await engine.roster.add("home", "x", BOLD, None, ANN)
 
     run(parse_settings(made), work)
+
+
+def test_a_shadow_is_judged_by_what_was_logged_of_it(tmp_path: Path) -> None:
+    """Under a blind champion the log tells of any policy: the bold one would have sold tea."""
+
+    async def work(engine: Engine) -> None:
+        placement, judge = engine.placements["home"], Judge(engine.store, engine.clock)
+        await visits(engine, 0, 40)
+        bold = await engine.roster.add("home", "bold", BOLD, None, ANN)
+        assert (await judge.of(placement, bold)).diagnosis.n_rows == 0
+        await engine.roster.shadow("home", "bold", ANN)
+        await visits(engine, 40, 300)
+        await engine._close_due_windows()
+        found = await judge.of(placement, bold)
+        assert found.diagnosis.answerable
+        assert 200 < found.diagnosis.n_rows <= 260
+        assert found.value > 0.9
+        assert found.advantage_interval.low > 0.4
+        own = await judge.of(placement, placement.lineup.champion)
+        assert own.advantage == 0.0
+
+    run(settings(tmp_path), work)
