@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from api.storage.account import ERASED, REFUND
 from api.storage.base import StoreUnavailableError
-from api.storage.orders import order_at, refunds_of
+from api.storage.orders import margin_at
 from api.storage.trial import (
     MARGIN,
     RETURNS,
@@ -24,12 +24,9 @@ from api.storage.trial import (
     Trials,
 )
 from api.storage.writer import GroupCommitWriter
-from policy.reward.expression import Expression
-from policy.reward.refund import net
 
 T = TypeVar("T")
 WAIT_MS = 2_000
-EARNED = Expression("revenue - cost")
 
 _STEP = f"step, {', '.join(StepRow._fields)}, decisions_through, rewards_through"
 _INSERT_STEP = f"""
@@ -226,12 +223,6 @@ def _measured(
 
 
 def _margin(connection: sqlite3.Connection, decision_id: str) -> float:
-    """What its orders left at their net of refunds, in currency units."""
-    earned = 0.0
-    for seq, order_id in connection.execute(_ORDERS, (decision_id,)).fetchall():
-        order = order_at(connection, seq)
-        refunds = refunds_of(connection, order_id) if order_id else []
-        left = net(order, refunds) if order is not None and refunds else order
-        if left is not None:
-            earned += EARNED.of(left)
-    return earned
+    """What its orders left, in currency units."""
+    orders = connection.execute(_ORDERS, (decision_id,)).fetchall()
+    return sum(margin_at(connection, seq, order_id) for seq, order_id in orders)
