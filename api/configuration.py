@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as UnreadableError
 
 from api.personalizer.settings import PersonalizerSettings
+from api.promotion_settings import GuardrailSettings, PromotionSettings
 from api.retention_settings import RetentionSettings
 from api.reward_settings import RewardEventSettings, RewardSettings
 from api.rule_settings import (
@@ -134,6 +135,8 @@ def _placement_section(place: tuple[int | str, ...]) -> type[BaseModel]:
         ("price", PriceSettings),
         ("price_range", PriceRangeSettings),
         ("holdout", HoldoutSettings),
+        ("guardrails", GuardrailSettings),
+        ("promotion", PromotionSettings),
     )
     for name, section in sections:
         if name in place[:-1]:

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.personalizer.settings import PersonalizerSettings, personalizer_faults
+from api.promotion_settings import PromotionSettings, promotion_faults
 from api.retention_settings import RetentionSettings, retention_faults
 from api.reward_settings import RewardSettings
 from api.rule_checks import rule_faults
@@ -277,6 +278,7 @@ class PlacementSettings(Section):
     policy: PolicySettings = Field(default_factory=lambda: PolicySettings(kind="linucb"))
     challenger: ChallengerSettings | None = None
     holdout: HoldoutSettings | None = None
+    promotion: PromotionSettings | None = None
     price: PriceSettings | None = None
     price_range: PriceRangeSettings | None = None
     reward: RewardSettings = Field(default_factory=RewardSettings)
@@ -342,6 +344,7 @@ class Settings(BaseSettings):
         ]
         if not faults:
             faults += [*rule_faults(self), *supply_faults(self), *retention_faults(self)]
+            faults += promotion_faults(self)
         if faults:
             raise ValueError("\n".join(faults))
         return self

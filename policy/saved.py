@@ -66,14 +66,23 @@ def load_policy(
                 f"model file was learned on the {field} {shown(manifest[field])}: here they are "
                 f"{shown(list(names))}; learn it again from the log"
             )
-    given = _saved_with(str(kind), manifest) | parameters
+    given = saved_parameters(manifest) | parameters
     policy = make_policy(str(kind), len(context_names), len(feature_names), **given)
     policy.load_state(manifest, arrays)
     return policy
 
 
-def _saved_with(kind: str, manifest: Mapping[str, JSON]) -> dict[str, float]:
-    """The parameters that a service noted in the manifest, where there are any."""
+def saved_parameters(manifest: Mapping[str, JSON]) -> dict[str, float]:
+    """The parameters that a bandit was saved with, as far as they were noted.
+
+    Of any other kind there are none that could be set.
+
+    Raises:
+        StateError: They are no table of numbers.
+    """
+    kind = str(manifest.get("kind"))
+    if kind not in POLICY_KINDS:
+        return {}
     noted = manifest.get("parameters", {})
     if not isinstance(noted, dict):
         raise StateError(f"parameters are {shown(noted)}: must be a table")

@@ -25,6 +25,7 @@ from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.loop.placement import build_placements
 from api.personalizer.settings import PersonalizerSettings
+from api.promotion_settings import GuardrailSettings, PromotionSettings
 from api.retention_settings import RetentionSettings
 from api.reward_settings import RewardEventSettings
 from api.rule_settings import (
@@ -76,6 +77,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[[placements]]": PlacementSettings,
     "[placements.policy]": PolicySettings,
     "[placements.challenger]": ChallengerSettings,
+    "[placements.promotion]": PromotionSettings,
+    "[[placements.promotion.guardrails]]": GuardrailSettings,
     "[placements.holdout]": HoldoutSettings,
     "[placements.price]": PriceSettings,
     "[placements.price_range]": PriceRangeSettings,
@@ -160,6 +163,17 @@ def test_the_example_of_rules_builds_its_placements() -> None:
         "home": True,
         "price": True,
     }
+
+
+def test_the_examples_of_promotion_are_a_policy_and_a_gate() -> None:
+    policy, configured = examples("docs/promotion.md", "toml")
+    assert PolicySettings(**tomllib.loads(policy)).kind == "lints"
+    settings = parse_settings(tomllib.loads(configured))
+    (home,) = settings.placements
+    assert home.promotion is not None
+    terms = home.promotion.terms((0.0, 1.0), 0.2)
+    assert [one.name for one in terms.guardrails] == ["returns", "margin"]
+    assert build_placements(settings)["home"].lineup.share == 0.2
 
 
 def test_the_example_of_rewards_is_one_and_its_terms_are_documented() -> None:

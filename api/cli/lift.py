@@ -1,6 +1,7 @@
 """`segue lift`: what the service earns beyond the control group."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,10 @@ from api.cli.intervals import bounds, interval_json, number_json
 from api.settings import PlacementSettings, Settings
 from api.storage.base import StoreError
 from api.storage.control_log import Groups, read_groups
-from policy.errors import PolicyError
+from api.storage.guardrail_log import read_guardrails
+from api.storage.trial import MARGIN, METRICS
+from policy.errors import EvaluationError, PolicyError, suggestion
+from policy.lift.guardrail import Guarded, Guardrail, Standing, guarded
 from policy.lift.lift import FEWEST_VISITORS, PLANNED_VISITORS, Lift, lift
 from policy.lift.sample_ratio import SampleRatio, sample_ratio
 
@@ -30,23 +34,32 @@ def lift_of_placement(
     planned_visitors: Annotated[
         int, typer.Option(min=1, help="Where the interval should be narrowest.")
     ] = PLANNED_VISITORS,
+    guardrail: Annotated[
+        list[str] | None,
+        typer.Option(help="METRIC=TOLERANCE a visitor: returns, unsubscribes or margin."),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers.")] = None,
 ) -> None:
     """Say what the treated visitors earn beyond those held out, whenever one looks."""
     console = Console()
     settings = settings_of(config)
     share, window = _holdout(settings, placement)
+    span, database = timedelta(days=days), settings.service.database
     try:
-        groups = read_groups(settings.service.database, placement, timedelta(days=days), window)
+        asked = [guardrail_of(text) for text in guardrail or ()]
+        groups = read_groups(database, placement, span, window)
         found = lift(groups.treated, groups.control, planned_visitors=planned_visitors)
         ratio = sample_ratio((groups.n_treated, groups.n_control), (1.0 - share, share))
+        names = [one.name for one in asked]
+        measured = read_guardrails(database, placement, span, window, names)
+        rails = guarded(asked, *measured, planned_visitors=planned_visitors)
     except (PolicyError, StoreError) as error:
         fail(str(error))
-    console.print(table_of(groups, found))
+    console.print(table_of(groups, found, rails))
     for warning in warnings_of(groups, ratio, share):
         console.print(f"[red]{warning}[/]")
     if json_file is not None:
-        written = json.dumps(json_of(groups, found, ratio), indent=2)
+        written = json.dumps(json_of(groups, found, ratio, rails), indent=2)
         json_file.write_text(written + "\n", encoding="utf-8")
 
 
@@ -60,8 +73,30 @@ def _holdout(settings: Settings, name: str) -> tuple[float, timedelta]:
     return placement.holdout.share, timedelta(minutes=placement.reward.window_minutes)
 
 
-def table_of(groups: Groups, found: Lift) -> Table:
-    """The lift, and what it is made of."""
+def guardrail_of(text: str) -> Guardrail:
+    """A guardrail from the command line.
+
+    Raises:
+        EvaluationError: No metric that is measured, or no tolerance.
+
+    Example:
+        >>> guardrail_of("returns=0.01")
+        Guardrail(name='returns', tolerance=0.01, higher_is_better=False)
+    """
+    name, _, tolerance = text.partition("=")
+    if name not in METRICS:
+        raise EvaluationError(f"--guardrail {text}: {suggestion(name, METRICS)}")
+    try:
+        return Guardrail(name, float(tolerance), higher_is_better=name == MARGIN)
+    except ValueError:
+        raise EvaluationError(
+            f"--guardrail {text}: must be METRIC=TOLERANCE, such as returns=0.01; the tolerance is "
+            "a number of at least 0"
+        ) from None
+
+
+def table_of(groups: Groups, found: Lift, rails: Sequence[Guarded] = ()) -> Table:
+    """The lift, what it is made of, and where the guardrails stand."""
     table = Table(title="reward a visitor", show_header=False)
     for group, name, mean in (
         (groups.treated, "treated", found.control + found.difference),
@@ -71,6 +106,11 @@ def table_of(groups: Groups, found: Lift) -> Table:
     table.add_row("lift", f"{found.difference:+.4f} {bounds(found.interval, '+.4f')}")
     table.add_row("in percent", bounds(found.relative, "+.1%"))
     table.add_row("variance left by what was known before", f"{found.variance_left:.0%}")
+    for rail in rails:
+        by = f"{rail.lift.difference:+.4f} {bounds(rail.lift.interval, '+.4f')}"
+        style = "red" if rail.standing is Standing.HURT else ""
+        name = f"{rail.guardrail.name}, tolerance {rail.guardrail.tolerance:g}"
+        table.add_row(name, f"{by}: {rail.standing}", style=style)
     return table
 
 
@@ -94,7 +134,9 @@ def warnings_of(groups: Groups, ratio: SampleRatio, share: float) -> list[str]:
     return warnings
 
 
-def json_of(groups: Groups, found: Lift, ratio: SampleRatio) -> dict[str, Any]:
+def json_of(
+    groups: Groups, found: Lift, ratio: SampleRatio, rails: Sequence[Guarded] = ()
+) -> dict[str, Any]:
     """Every number, with null for what is unknown or unbounded."""
     return {
         "n_treated": groups.treated.n_visitors,
@@ -111,5 +153,15 @@ def json_of(groups: Groups, found: Lift, ratio: SampleRatio) -> dict[str, Any]:
             "n_control": groups.n_control,
             "p_value": ratio.p_value,
             "is_off": ratio.is_off,
+        },
+        "guardrails": {
+            rail.guardrail.name: {
+                "tolerance": rail.guardrail.tolerance,
+                "control": number_json(rail.lift.control),
+                "difference": number_json(rail.lift.difference),
+                "interval": interval_json(rail.lift.interval),
+                "standing": rail.standing.value,
+            }
+            for rail in rails
         },
     }

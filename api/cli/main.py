@@ -14,6 +14,7 @@ from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
 from api.cli.lift import lift_of_placement
+from api.cli.policies.command import app as policies
 from api.cli.replay import replay_decisions
 from api.cli.segments.command import app as segments
 from api.cli.simulate.command import simulate
@@ -29,6 +30,7 @@ keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
 app.add_typer(visitors, name="visitors")
 app.add_typer(segments, name="segments")
+app.add_typer(policies, name="policies")
 app.add_typer(train, name="train")
 app.command()(demo)
 app.command("evaluate")(evaluation)

@@ -1,37 +1,20 @@
 """`segue visitors`: one person's data, handed out or erased, by the service or without it."""
 
-import asyncio
-import contextlib
-import json
-import os
-import sys
-import urllib.error
 import urllib.parse
-import urllib.request
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel
 
-from api.cli.failing import fail, settings_of
-from api.settings import Settings
+from api.cli.failing import settings_of
+from api.cli.remote import UrlOption, alone, asked
 
 if TYPE_CHECKING:
     from api.loop.engine import Engine
 
-Work = Callable[["Engine", str], Awaitable[BaseModel]]
-KEY = "SEGUE_KEY"
-SECONDS = 600.0
-
 app = typer.Typer(no_args_is_help=True, help="One person's data: export it, erase it.")
 Visitor = Annotated[str, typer.Argument(help="Any id of theirs.")]
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-UrlOption = Annotated[
-    str | None,
-    typer.Option(help=f"Of the running service, with a key in {KEY}; else its store is opened."),
-]
 
 
 @app.command()
@@ -40,11 +23,15 @@ def export(
 ) -> None:
     """Print everything that is held of a person, as JSON."""
     if url is not None:
-        typer.echo(_asked("GET", f"{_at(url, visitor)}/export"))
-    else:
-        from api.routes.privacy import export as work  # noqa: PLC0415  # see `_alone`
+        typer.echo(asked("GET", f"{_at(url, visitor)}/export"))
+        return
 
-        typer.echo(_alone(settings_of(config), work, visitor))
+    async def work(engine: "Engine") -> str:
+        from api.routes.privacy import export  # noqa: PLC0415  # see `alone`
+
+        return (await export(engine, visitor)).model_dump_json()
+
+    typer.echo(alone(settings_of(config), work))
 
 
 @app.command()
@@ -53,55 +40,16 @@ def erase(
 ) -> None:
     """Erase a person under all of their ids, and print the receipt."""
     if url is not None:
-        typer.echo(_asked("DELETE", _at(url, visitor)))
-    else:
-        from api.routes.privacy import erase as work  # noqa: PLC0415  # see `_alone`
+        typer.echo(asked("DELETE", _at(url, visitor)))
+        return
 
-        typer.echo(_alone(settings_of(config), work, visitor))
+    async def work(engine: "Engine") -> str:
+        from api.routes.privacy import erase  # noqa: PLC0415  # as above
+
+        return (await erase(engine, visitor)).model_dump_json()
+
+    typer.echo(alone(settings_of(config), work))
 
 
 def _at(url: str, visitor: str) -> str:
     return f"{url.rstrip('/')}/v1/visitors/{urllib.parse.quote(visitor, safe='')}"
-
-
-def _asked(method: str, url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        fail(f"url is {url!r:.80}: must begin with http:// or https://")
-    headers = {"authorization": f"Bearer {os.environ.get(KEY, '')}"}
-    request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310  # checked
-    try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  # checked
-            return str(answer.read().decode())
-    except urllib.error.HTTPError as error:
-        fail(f"{error.code}: {_detail(error.read())}")
-    except OSError as error:
-        fail(f"{url.partition('/v1/')[0]} does not answer: {error}")
-
-
-def _detail(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["detail"])
-    except (ValueError, LookupError, TypeError):
-        return body[:200].decode(errors="replace")
-
-
-def _alone(settings: Settings, work: Work, visitor: str) -> str:
-    """Open the store, do the work and close it; commands that do without it start faster."""
-    from api.loop.engine import Engine  # noqa: PLC0415  # as said
-    from api.loop.errors import LoopError  # noqa: PLC0415
-    from api.storage.base import StoreError  # noqa: PLC0415
-    from policy.errors import PolicyError  # noqa: PLC0415
-
-    async def inside() -> str:
-        engine = Engine(settings)
-        await engine.start()
-        try:
-            return (await work(engine, visitor)).model_dump_json()
-        finally:
-            await engine.stop()
-
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # the engine's log
-            return asyncio.run(inside())
-    except (StoreError, PolicyError, LoopError) as error:
-        fail(f"{error}; while the service runs, give its --url")

@@ -41,8 +41,12 @@ class Chance:
         self._generator = np.random.Generator(self._bits)
         self._start = self._bits.state
 
-    def of(self, decision_id: str) -> np.random.Generator:
+    def of(self, decision_id: str, stream: int = 0) -> np.random.Generator:
         """The generator of a decision; valid until the next call.
+
+        Args:
+            decision_id: 32 hexadecimal characters.
+            stream: Number of a stream of its own, for what must not move the draw.
 
         Example:
             >>> chance = Chance()
@@ -51,5 +55,6 @@ class Chance:
         """
         key = int(decision_id, 16)
         self._start["state"]["key"][:] = (key >> 64, key & 0xFFFF_FFFF_FFFF_FFFF)
+        self._start["state"]["counter"][-1] = stream
         self._bits.state = self._start
         return self._generator

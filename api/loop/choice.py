@@ -33,6 +33,7 @@ class Choice(NamedTuple):
         reason: Why the default was taken; None for a choice.
         price: The price drawn for the action, at a placement with a price range.
         costs: What the policy subtracted from the scores; None where nothing costs anything.
+        parts: Probability of what is shown by each policy at work; None where only one is.
     """
 
     choices: Choices
@@ -47,6 +48,7 @@ class Choice(NamedTuple):
     reason: str | None = None
     price: DrawnPrice | None = None
     costs: npt.NDArray[np.float64] | None = None
+    parts: tuple[float, ...] | None = None
 
     @property
     def probability(self) -> float:
@@ -130,6 +132,8 @@ def to_row(
         density=choice.density,
         costs=None if choice.costs is None else choice.costs.tobytes(),
         prices=choice.prices,
+        lineup=placement.lineup.step,
+        parts=None if choice.parts is None else np.array(choice.parts).tobytes(),
     )
 
 

@@ -7,6 +7,7 @@ before the policy distributes, and the policy distributes before anything is dra
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -222,19 +223,25 @@ class Decider:
         )
         costs = self._supply.costs(choices.ids)
         candidates = Candidates(choices.ids, features, costs)
-        rng = self._chance.of(asked.decision_id)
-        probabilities, expected = placement.policy.decide(context, candidates, rng)
+        lineup, rng = placement.lineup, self._chance.of(asked.decision_id)
+        scored = lineup.decide(context, candidates, rng)
+        chosen = draw(scored.probabilities, rng.random())
+        parts = None
+        if lineup.is_watched and asked.group != CONTROL:
+            stream = partial(self._chance.of, asked.decision_id)
+            parts = lineup.parts(scored, chosen, context, candidates, stream)
         return Choice(
             choices,
-            draw(probabilities, rng.random()),
-            probabilities,
-            expected,
+            chosen,
+            scored.probabilities,
+            scored.expected,
             described.segment,
             context,
             features,
             refused,
             asked.group,
             costs=costs,
+            parts=parts,
         )
 
     def _priced(

@@ -20,6 +20,7 @@ from api.loop.observe import Observer, TimeBounds, replay
 from api.loop.placement import build_placements
 from api.loop.records import Records
 from api.loop.reward import Rewarder
+from api.loop.roster import Roster
 from api.loop.rules import tracked_of
 from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
@@ -28,6 +29,8 @@ from api.loop.suppression import Suppression
 from api.settings import Settings
 from api.storage.base import StoreError
 from api.storage.sqlite import SQLiteStore
+from api.worker.promotion import EVERY_SECONDS as PROMOTION_SECONDS
+from api.worker.promotion import Gatekeeper
 from api.worker.refit import Refitter
 from api.worker.retention import EVERY_SECONDS as RETENTION_SECONDS
 from api.worker.retention import Retention
@@ -81,15 +84,19 @@ class Engine:
         self.lists = ListDecider(self.decider, self.shown)
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
-        self.saving = asyncio.Lock()
+        self.saving, changing = asyncio.Lock(), asyncio.Lock()
+        self.roster = Roster(
+            settings, self.placements, self.store, self.clock, self._running_learner, changing
+        )
         memory = Memory(
-            settings,
             self.placements,
             self.pipeline,
             self.shown,
             self.suppression,
             self.saving,
+            changing,
             self._running_learner,
+            self.roster.fresh,
         )
         self.eraser = Eraser(memory, self.store, self.clock)
         self.retention = Retention(
@@ -101,6 +108,10 @@ class Engine:
             self.pipeline,
             self.shown,
         )
+        self.gatekeeper = Gatekeeper(
+            settings.placements, self.placements, self.store, self.roster, self.clock
+        )
+        self.retention.judged_through = lambda: self.gatekeeper.read_through
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
         self.explainer = Explainer(self.store, self.placements)
         self.records = Records(self.store, self.placements, settings.retention, self.clock)
@@ -117,15 +128,14 @@ class Engine:
             placement.layout = self.store.layout(placement.names)
         self.suppression.load(*self.store.subjects.suppressions())
         layouts = self.explainer.layouts = self.store.layouts()
+        self.clock.advance(self.store.latest_us())
+        self.roster.restore()
         self.snapshots.restore_models()
-        for placement in self.placements.values():
-            self.store.note_configuration(placement.configuration)
         self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)
         self.shown.restore()
         self.supply.restore()
-        self.clock.advance(self.store.latest_us())
         self.store.start(asyncio.get_running_loop())
         self.learner = Learner(self.store, self.placements, layouts, self.metrics.learned)
         n_rewards = await self.learner.drain()
@@ -140,6 +150,7 @@ class Engine:
             self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
             self._every(self.settings.service.snapshot_seconds, self.save),
             self._task(self.refitter.run()),
+            self._every(PROMOTION_SECONDS, self.gatekeeper.run_once),
             self._every(RETENTION_SECONDS, self.retention.run_once),
         ]
         self.ready = True

@@ -19,13 +19,14 @@ import structlog
 from api.loop.clock import Clock
 from api.loop.errors import ConflictError
 from api.loop.learn import Learner
-from api.loop.placement import Placement, build_placements
+from api.loop.lineup import Model
+from api.loop.placement import Placement
 from api.loop.shown import ShownLog
 from api.loop.snapshot import packed
 from api.loop.suppression import Suppression
-from api.settings import Settings
 from api.storage.base import LearningRow, Store
 from api.storage.subject import Person, Receipt, Relearned
+from policy.bandits.cats import Cats
 from policy.errors import BatchError, UnsupportedError
 from segments.pipeline import Pipeline
 
@@ -41,16 +42,19 @@ class Memory:
 
     Args:
         saving: Held while snapshots are saved.
+        changing: Held while policies are changed: one that is about to join must not know them.
         learner: The running one.
+        fresh: A model of a placement as it was before it learned anything.
     """
 
-    settings: Settings
     placements: dict[str, Placement]
     pipeline: Pipeline
     shown: ShownLog
     suppression: Suppression
     saving: asyncio.Lock
+    changing: asyncio.Lock
     learner: Callable[[], Learner]
+    fresh: Callable[[Placement, Model], Model]
 
 
 class Eraser:
@@ -67,7 +71,6 @@ class Eraser:
         self._store = store
         self._clock = clock
         self._specs = {name: one.reward for name, one in memory.placements.items()}
-        self._one_at_a_time = asyncio.Lock()
 
     async def export(self, visitor: str) -> tuple[Person, dict[str, list[dict[str, Any]]]]:
         """Every row of a person, by table, under all of their ids."""
@@ -86,7 +89,7 @@ class Eraser:
             StoreUnavailableError: Nothing was done.
         """
         memory = self._memory
-        async with self._one_at_a_time, memory.saving, memory.learner().pause:
+        async with memory.changing, memory.saving, memory.learner().pause:
             for _ in range(TRIES):
                 person = await self._store.subjects.find(visitor)
                 before = None if person else await self._store.subjects.receipt(visitor)
@@ -111,9 +114,11 @@ class Eraser:
             if receipt is None:
                 return
             memory.pipeline.forget(person.current, person.ids, person.links)
-            for placement, rest in changed:
-                placement.policy = rest.policy
-                placement.n_rewarded, placement.reward_sum = rest.n_rewarded, rest.reward_sum
+            for placement, model, rest in changed:
+                model.policy = rest.policy
+                model.n_rewarded, model.reward_sum = rest.n_rewarded, rest.reward_sum
+                if placement.pricing is not None and isinstance(rest.policy, Cats):
+                    placement.pricing = replace(placement.pricing, policy=rest.policy)
 
         receipt = await self._store.subjects.erase(
             person, asked, models, now_us, self._specs, forget
@@ -124,53 +129,56 @@ class Eraser:
 
     async def _without(
         self, person: Person
-    ) -> tuple[list[tuple[Placement, Placement]], list[Relearned]]:
-        """Each placement that learned from a person, with what it would be without."""
+    ) -> tuple[list[tuple[Placement, Model, Model]], list[Relearned]]:
+        """Each model that learned from a person, with what it would be without."""
         rows = await self._store.subjects.lessons(person)
         rows.sort(key=attrgetter("placement", "seq"))
-        changed: list[tuple[Placement, Placement]] = []
+        changed: list[tuple[Placement, Model, Model]] = []
         models: list[Relearned] = []
         for name, group in groupby(rows, key=attrgetter("placement")):
             placement = self._memory.placements.get(name)
             if placement is None:
-                models.append(Relearned(name, 0, "dropped", None))
+                models.append(Relearned(name, "", 0, "dropped", None))
                 continue
-            learned = [row for row in group if row.seq <= placement.learned_through]
-            if learned:
-                rest, how = await self._forgotten(placement, learned, person)
-                data = await asyncio.to_thread(packed, rest)
-                changed.append((placement, rest))
-                models.append(Relearned(name, rest.learned_through, how, data))
+            lessons = list(group)
+            for model in placement.models.values():
+                learned = _between(lessons, model.learns_after, model.learned_through)
+                if learned:
+                    rest, how = await self._forgotten(placement, model, learned, person)
+                    data = await asyncio.to_thread(packed, placement, rest)
+                    changed.append((placement, model, rest))
+                    models.append(Relearned(name, rest.key, rest.learned_through, how, data))
         return changed, models
 
     async def _forgotten(
-        self, placement: Placement, rows: list[LearningRow], person: Person
-    ) -> tuple[Placement, str]:
+        self, placement: Placement, model: Model, rows: list[LearningRow], person: Person
+    ) -> tuple[Model, str]:
         learner = self._memory.learner()
-        rest = replace(placement, policy=copy.deepcopy(placement.policy))
+        rest = replace(model, policy=copy.deepcopy(model.policy))
         try:
-            await asyncio.to_thread(learner.unlearn, rest, rows)
+            await asyncio.to_thread(learner.unlearn, placement, rest, rows)
         except (UnsupportedError, BatchError) as error:
-            log.info("model_relearned", placement=placement.name, reason=str(error))
-            return await self._relearned(placement, person), "relearned"
+            log.info(
+                "model_relearned", placement=placement.name, policy=model.key, reason=str(error)
+            )
+            return await self._relearned(placement, model, person), "relearned"
         return rest, "removed"
 
-    async def _relearned(self, placement: Placement, person: Person) -> Placement:
-        """The placement as it would be, had it read the same log without the person."""
-        fresh = build_placements(self._memory.settings)[placement.name]
-        fresh.layout = placement.layout
-        learner = self._memory.learner().beside({fresh.name: fresh})
-        after = 0
+    async def _relearned(self, placement: Placement, model: Model, person: Person) -> Model:
+        """The model as it would be, had it read the same log without the person."""
+        fresh = self._memory.fresh(placement, model)
+        learner, after = self._memory.learner(), fresh.learns_after
         while rows := await self._store.subjects.lessons_of_others(
             person, placement.name, after, RELEARNED_AT_ONCE
         ):
             after = rows[-1].seq
-            await asyncio.to_thread(learner.learn, _through(rows, placement.learned_through))
-            if after >= placement.learned_through:
+            due = _between(rows, fresh.learns_after, model.learned_through)
+            await asyncio.to_thread(learner.teach, placement, fresh, due)
+            if after >= model.learned_through:
                 break
-        fresh.learned_through = placement.learned_through
+        fresh.learned_through = model.learned_through
         return fresh
 
 
-def _through(rows: Iterable[LearningRow], seq: int) -> list[LearningRow]:
-    return [row for row in rows if row.seq <= seq]
+def _between(rows: Iterable[LearningRow], after: int, through: int) -> list[LearningRow]:
+    return [row for row in rows if after < row.seq <= through]

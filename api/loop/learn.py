@@ -5,13 +5,16 @@ because rows are learned one after another, the model equals a replay of the log
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import structlog
 
+from api.loop.lineup import Model
 from api.loop.placement import Placement
 from api.loop.teach import Teacher
-from api.storage.base import Store
+from api.storage.base import LearningRow, Store
 
 log = structlog.get_logger()
 
@@ -33,6 +36,7 @@ class Learner(Teacher):
 
     Attributes:
         pause: Nothing is learned while somebody else holds it.
+        read_through: Place in the log of the last reward that was read.
     """
 
     def __init__(
@@ -42,10 +46,14 @@ class Learner(Teacher):
         layouts: Mapping[int, Mapping[str, Sequence[str]]],
         on_learned: Callable[[int], None] = lambda n: None,
     ) -> None:
-        super().__init__(placements, layouts, on_learned)
+        super().__init__(layouts)
         self._store = store
+        self._placements = placements
+        self._on_learned = on_learned
         self._wake = asyncio.Event()
         self.pause = asyncio.Lock()
+        models = [model for one in placements.values() for model in one.lineup.learning]
+        self.read_through = min((model.learned_through for model in models), default=0)
 
     def notify(self) -> None:
         """There may be new rewards."""
@@ -71,9 +79,30 @@ class Learner(Teacher):
             n_rows += n_learned
         return n_rows
 
-    def beside(self, placements: Mapping[str, Placement]) -> "Learner":
-        """One that learns the same log into other policies."""
-        return Learner(self._store, placements, self._layouts)
+    async def catch_up(self, placement: Placement, model: Model) -> None:
+        """Have a model learn what the others have learned already, of as much as the log still has.
+
+        Holds nobody up; while somebody holds `pause`, the model is as far as the others when it is
+        done, and can join them.
+        """
+        after = model.learned_through
+        while rows := await self._store.rewards_after(after, CHUNK):
+            after = rows[-1].seq
+            self.teach(placement, model, [row for row in rows if row.seq <= self.read_through])
+            if after >= self.read_through:
+                break
+
+    def learn(self, rows: Iterable[LearningRow]) -> None:
+        """Learn rows of the log, in order."""
+        rows = sorted(rows, key=attrgetter("placement", "seq"))
+        for name, group in groupby(rows, key=attrgetter("placement")):
+            placement = self._placements.get(name)
+            if placement is not None:
+                due = list(group)
+                for model in placement.lineup.learning:
+                    self.teach(placement, model, due)
+        self.read_through = max([self.read_through, *(row.seq for row in rows)])
+        self._on_learned(len(rows))
 
     async def _step(self) -> int:
         async with self.pause:

@@ -7,12 +7,12 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from api.loop.facts import FactReader
-from api.loop.policies import chooser_of, parameters_of
+from api.loop.lineup import CHALLENGER, CONFIGURED, Lineup, Model
+from api.loop.policies import Names, configured_policy, of_prices, spec_of
 from api.loop.pricing import Pricing
 from api.loop.rules import rulebook_of, timezone_of, tracked_of
 from api.settings import ActionSettings, PlacementSettings, Settings
-from api.storage.record import Configuration
-from policy.bandits.cats import PRICE_FEATURES, Cats, bin_features
+from policy.bandits.cats import PRICE_FEATURES, Cats
 from policy.base import Policy
 from policy.catalog.action import Action
 from policy.catalog.eligibility import Screen
@@ -20,8 +20,9 @@ from policy.catalog.holdout import Holdout
 from policy.catalog.limit import Tracked
 from policy.catalog.price import PriceGuards
 from policy.catalog.rulebook import Rulebook
-from policy.encoder import INTERCEPT, ContextEncoder, ContextField, PairEncoder, StaticFeatures
+from policy.encoder import ContextEncoder, ContextField, PairEncoder, StaticFeatures
 from policy.hashing import hashed_names
+from policy.mixture import Mixture
 from policy.reward.spec import RewardSpec
 from segments.cluster.segmentation import N_SLOTS
 from segments.pipeline import Pipeline
@@ -102,21 +103,19 @@ def _shown(values: list[str | None]) -> tuple[str, ...] | None:
 
 @dataclass(slots=True, eq=False)
 class Placement:
-    """One placement; the policy is its only moving part.
+    """One placement; its policies are its only moving part.
 
     Args:
+        lineup: What each policy does; `take` changes it.
         default: What is shown when nothing can be chosen, whatever the rules say.
         baseline: What the control group is shown: one action, with its rules.
         rulebook: Makes the screens of candidates that a request brings along.
         facts: Reads what the rulebook's conditions ask.
         holdout: Who belongs to the control group, where there is one.
-        parameters: The policy's kind and parameters as configured.
         pricing: Draws the price of the one action, where a range is configured.
+        models: Every policy that there is, also those that do nothing now, by key.
         fingerprint: Of parameters and layout: a decision's version names it.
         layout: Number of the logged vectors' layout in the store; set when the store is open.
-        learned_through: Place in the log of the last reward that the policy learned.
-        n_rewarded: Decisions rewarded up to there.
-        reward_sum: What they earned.
     """
 
     name: str
@@ -128,19 +127,50 @@ class Placement:
     holdout: Holdout | None
     contexts: ContextEncoder
     pairs: PairEncoder
-    policy: Policy
+    lineup: Lineup
     reward: RewardSpec
-    parameters: Mapping[str, object]
     pricing: Pricing | None = None
+    models: dict[str, Model] = field(default_factory=dict)
     fingerprint: str = ""
     layout: int = 0
-    learned_through: int = 0
-    n_rewarded: int = 0
-    reward_sum: float = 0.0
 
     def __post_init__(self) -> None:
-        text = json.dumps([self.parameters, self.names], sort_keys=True, default=list)
-        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:8]
+        self.take(self.lineup)
+
+    def take(self, lineup: Lineup) -> None:
+        """Go on with other policies, or the same in other roles."""
+        self.lineup = lineup
+        self.models |= {model.key: model for model in lineup.learning}
+        self.fingerprint = fingerprint_of(lineup.parameters, self.names)
+
+    @property
+    def policy(self) -> Policy:
+        """The champion's."""
+        return self.lineup.champion.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self.lineup.champion.policy = policy
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Kind and parameters of the policy that decides."""
+        return self.lineup.parameters
+
+    @property
+    def learned_through(self) -> int:
+        """Place in the log of the last reward that the policy learned."""
+        return self.lineup.champion.learned_through
+
+    @property
+    def n_rewarded(self) -> int:
+        """Decisions rewarded up to there."""
+        return self.lineup.champion.n_rewarded
+
+    @property
+    def reward_sum(self) -> float:
+        """What they earned."""
+        return self.lineup.champion.reward_sum
 
     @property
     def version(self) -> str:
@@ -183,19 +213,6 @@ class Placement:
         return {"context": self.contexts.names, "features": self.feature_names}
 
     @property
-    def configuration(self) -> Configuration:
-        """What its policy is made of, as the log keeps it; the store is open."""
-        parameters = json.dumps(self.parameters, sort_keys=True, default=list)
-        return Configuration(
-            self.name, self.fingerprint, parameters, self.layout, self.learned_through
-        )
-
-    @property
-    def context_names(self) -> Sequence[str]:
-        """What the policy learns of the visitor and the moment."""
-        return self.contexts.names
-
-    @property
     def feature_names(self) -> Sequence[str]:
         """What the policy learns of a candidate."""
         return self.pairs.names if self.pricing is None else PRICE_FEATURES
@@ -206,6 +223,12 @@ class Placement:
         if match is None:
             return None
         return action.id if match == "product_id" else getattr(action, match)
+
+
+def fingerprint_of(parameters: Mapping[str, object], names: Mapping[str, Sequence[str]]) -> str:
+    """Short name of a configuration: of kinds and parameters, and of what policies see."""
+    text = json.dumps([parameters, names], sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def to_action(settings: ActionSettings) -> Action:
@@ -254,7 +277,8 @@ def build_placement(
     pairs = PairEncoder((*feature_names, *hashed), settings.crosses, contexts.names, n_hashed)
     rulebook = rulebook_of(settings, configured, tracked)
     baseline = [actions[settings.baseline or settings.default]]
-    policy = _policy(settings, contexts.names, pairs.names)
+    names = Names(contexts.names, pairs.names)
+    policy = _policy(settings, names)
     return Placement(
         name=settings.name,
         choices=Choices.of(chosen, pairs, rulebook.screen(chosen)),
@@ -265,9 +289,8 @@ def build_placement(
         holdout=None if settings.holdout is None else settings.holdout.holdout(),
         contexts=contexts,
         pairs=pairs,
-        policy=policy,
+        lineup=configured_lineup(settings, policy, names),
         reward=settings.reward.spec(),
-        parameters=parameters_of(settings, policy),
         pricing=_pricing(settings, chosen[0], policy),
     )
 
@@ -281,21 +304,42 @@ def build_placements(settings: Settings) -> dict[str, Placement]:
     }
 
 
-def _policy(settings: PlacementSettings, contexts: Sequence[str], pairs: Sequence[str]) -> Policy:
-    n_context = len(contexts)
-    priced = settings.price_range
+def configured_lineup(settings: PlacementSettings, policy: Policy, names: Names) -> Lineup:
+    """What the configuration alone says: the policy, and the challenger where there is one.
+
+    Args:
+        settings: Of the placement.
+        policy: Of `[placements.policy]`, untrained; of a price range with its challenger inside.
+        names: Of what both see.
+    """
+    champion = Model(CONFIGURED, 1, _configured_spec(settings, policy), policy)
+    rival = settings.challenger
+    if rival is None or settings.price_range is not None:
+        return Lineup(champion)
+    challenger = configured_policy(settings, rival, names, floor=policy.floor)
+    other = Model(CHALLENGER, 1, spec_of(rival, challenger), challenger)
+    return Lineup(champion, other, rival.share)
+
+
+def _configured_spec(settings: PlacementSettings, policy: Policy) -> dict[str, object]:
+    """Kind and parameters of `[placements.policy]`; of a price range with what belongs to it."""
+    spec, rival = spec_of(settings.policy, policy), settings.challenger
+    if settings.price_range is not None:
+        spec["price_range"] = settings.price_range.model_dump()
+        if rival is not None:
+            spec["challenger"] = {"kind": rival.kind, "share": rival.share, **rival.parameters}
+    return spec
+
+
+def _policy(settings: PlacementSettings, names: Names) -> Policy:
+    priced, rival = settings.price_range, settings.challenger
     if priced is None:
-        return chooser_of(settings, contexts, pairs)
-    of_bins = [f"bin_feature_{i}" for i in range(bin_features(n_context))]
-    chooser = chooser_of(settings, (INTERCEPT,), of_bins)
-    return Cats(
-        chooser,
-        n_context,
-        priced.range(),
-        n_bins=priced.n_bins,
-        bandwidth_cents=priced.bandwidth_cents,
-        floor=chooser.floor,
-    )
+        return configured_policy(settings, settings.policy, names)
+    chooser = configured_policy(settings, settings.policy, names.of_bins)
+    if rival is not None:
+        challenger = configured_policy(settings, rival, names.of_bins)
+        chooser = Mixture(chooser, challenger, rival.share)
+    return of_prices(priced, chooser, names)
 
 
 def _pricing(settings: PlacementSettings, action: Action, policy: Policy) -> Pricing | None:

@@ -166,12 +166,13 @@ def _expected(placement: Placement, row: DecisionRow) -> npt.NDArray[np.float64]
 
 
 def _policy(record: DecisionRecord, *, is_current: bool) -> dict[str, Any]:
-    version, configuration = Version.of(record.row.policy_version), record.configuration
+    version, deciders = Version.of(record.row.policy_version), record.deciders
     return {
         "version": record.row.policy_version,
         "configuration": None if version is None else version.fingerprint,
         "learned_through": None if version is None else version.learned_through,
-        "parameters": None if configuration is None else json.loads(configuration.parameters),
+        "step": record.row.lineup,
+        "parameters": None if deciders is None else deciders.parameters,
         "is_current": is_current,
     }
 

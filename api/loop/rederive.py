@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from api.loop.chance import Chance
-from api.loop.past import Model, Past
-from api.loop.placement import CONTROL
+from api.loop.lineup import Lineup
+from api.loop.past import Origin, Past
+from api.loop.placement import CONTROL, fingerprint_of
 from api.storage.base import DecisionRow
 from api.storage.record import Version
 from policy.bandits.cats import Cats
@@ -41,18 +42,6 @@ class Difference(NamedTuple):
     logged: str
     derived: str
     size: float = np.inf
-
-
-class Origin(NamedTuple):
-    """What a model was made from.
-
-    Args:
-        snapshot: Place in the reward log that its snapshot reaches to; 0 for none.
-        n_learned: Rows that were learned since.
-    """
-
-    snapshot: int
-    n_learned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,44 +75,51 @@ class Outcome:
 
 
 class Drawn(NamedTuple):
-    """What a policy, its request and a decision's randomness come to."""
+    """What policies, their request and a decision's randomness come to.
+
+    `parts` are the probabilities of what was drawn by champion and challenger, of a mixture.
+    """
 
     probabilities: npt.NDArray[np.float64]
     chosen: int
     probability: float
     price_cents: int | None = None
     density: float | None = None
+    parts: tuple[float, ...] = ()
 
 
-def rederive(past: Past, row: DecisionRow, seq: int, chance: Chance) -> Outcome:
+def rederive(past: Past, row: DecisionRow, chance: Chance) -> Outcome:
     """Make a decision again.
 
     Args:
         past: Of its placement.
         row: As it is logged.
-        seq: Its place in the log.
         chance: Where randomness comes from.
     """
     outcome = Outcome(row.decision_id, row.placement, row.policy_version)
     found = contradictions(row)
     if found or row.context is None:  # a default: nothing was drawn
         return replace(outcome, differences=tuple(found))
+    deciders = past.deciders(row.lineup)
+    if deciders is None or row.layout is None:
+        rule = f"the log does not know which policies {row.placement!r} had then"
+        return replace(outcome, obstacle=rule)
+    fingerprint = fingerprint_of(deciders.parameters, past.names(row.layout))
     version = Version.of(row.policy_version)
-    if version is None or version.placement != row.placement:
-        named = Difference("policy_version", row.policy_version, f"{row.placement}.HASH@ROW")
+    if version is None or version[:2] != (row.placement, fingerprint):
+        should = f"{row.placement}.{fingerprint}@ROW"
+        named = Difference("policy_version", row.policy_version, should)
         return replace(outcome, differences=(named,))
     try:
-        model = past.model(version, seq)
-        if model is None:
-            rule = f"the log has no configuration {version.fingerprint} of {row.placement!r}"
-            return replace(outcome, obstacle=rule)
-        found = _differences(row, _drawn(model, row, chance.of(row.decision_id)))
+        made = past.at(deciders, row.layout, version.learned_through)
+        found = _differences(row, _drawn(made.lineup, row, chance.of(row.decision_id)))
     except (PolicyError, ValueError) as error:
         return replace(outcome, obstacle=str(error))
-    outcome = replace(outcome, model=Origin(model.base_row, model.n_learned))
+    outcome = replace(outcome, model=made.origin)
     if not found:
         return outcome
-    return replace(outcome, differences=tuple(found), reasons=_reasons(past, model, row, found))
+    reasons = _reasons(past, made.origin, version.learned_through, row, found)
+    return replace(outcome, differences=tuple(found), reasons=reasons)
 
 
 def contradictions(row: DecisionRow) -> list[Difference]:
@@ -141,22 +137,22 @@ def contradictions(row: DecisionRow) -> list[Difference]:
     return found
 
 
-def _drawn(model: Model, row: DecisionRow, rng: np.random.Generator) -> Drawn:
-    """The decision as its model makes it."""
-    if row.layout != model.layout:
-        raise ValueError(
-            f"it saw features of layout {row.layout}, and its configuration has {model.layout}"
-        )
-    policy = model.policy
+def _drawn(lineup: Lineup, row: DecisionRow, rng: np.random.Generator) -> Drawn:
+    """The decision as its policies make it."""
+    policy = lineup.champion.policy
     context = np.frombuffer(row.context or b"", np.float32)
     ids = tuple(json.loads(row.candidates))
     if isinstance(policy, Cats):
         return _priced(policy, context, row, rng)
+    logged = np.frombuffer(row.parts or b"")
+    if lineup.challenger is not None and len(logged) > 1 and np.isnan(logged[1]):
+        raise ValueError("its challenger failed, which nothing in the log can repeat")
     features = np.frombuffer(row.features or b"", np.float32).reshape(len(ids), policy.n_shared)
     costs = None if row.costs is None else np.frombuffer(row.costs)
-    probabilities, _ = policy.decide(context, Candidates(ids, features, costs), rng)
-    chosen = draw(probabilities, rng.random())
-    return Drawn(probabilities, chosen, float(probabilities[chosen]), row.price_cents)
+    scored = lineup.decide(context, Candidates(ids, features, costs), rng)
+    chosen, probabilities = draw(scored.probabilities, rng.random()), scored.probabilities
+    parts = tuple(float(one[chosen]) for one in scored.parts if one is not None)
+    return Drawn(probabilities, chosen, float(probabilities[chosen]), row.price_cents, parts=parts)
 
 
 def _priced(
@@ -178,12 +174,17 @@ def _priced(
 
 def _differences(row: DecisionRow, drawn: Drawn) -> list[Difference]:
     logged = np.frombuffer(row.probabilities)
+    parts = np.frombuffer(row.parts or b"")[: len(drawn.parts)]
     found = [
         *_differs("chosen", row.chosen, drawn.chosen),
         *_differs("probability", row.probability, drawn.probability),
         *_differs("price_cents", row.price_cents, drawn.price_cents),
         *_differs("density", row.density, drawn.density),
     ]
+    if row.parts is not None and drawn.chosen == row.chosen:
+        names = ("champion", "challenger")
+        for name, part, derived in zip(names, parts, drawn.parts, strict=False):
+            found += _differs(f"parts, {name}", float(part), derived)
     if logged.tobytes() != drawn.probabilities.tobytes():
         apart = float(abs(logged - drawn.probabilities).max())
         texts = _list(logged), _list(drawn.probabilities)
@@ -204,22 +205,22 @@ def _list(values: npt.NDArray[np.float64]) -> str:
 
 
 def _reasons(
-    past: Past, model: Model, row: DecisionRow, found: Sequence[Difference]
+    past: Past, origin: Origin, through: int, row: DecisionRow, found: Sequence[Difference]
 ) -> tuple[str, ...]:
     """What is known to make a model another one than it was."""
     reasons = []
-    missing = past.missing(model.base_row, model.learned_through)
+    missing = past.missing(origin.snapshot, through)
     if missing:
-        since = f"the snapshot at row {model.base_row}" if model.base_row else "the first row"
+        since = f"the snapshot at row {origin.snapshot}" if origin.snapshot else "the first row"
         reasons.append(
-            f"{missing} rewards between {since} and row {model.learned_through} are not in the log "
+            f"{missing} rewards between {since} and row {through} are not in the log "
             "any more: they were too old, or of somebody who was erased"
         )
     erased = past.erasures_since(row.decided_at_us)
     if erased:
         reasons.append(f"{erased} visitors that the model had learned from were erased since")
-    if model.numpy not in ("", np.__version__):
-        reasons.append(f"its snapshot was made with numpy {model.numpy}; here is {np.__version__}")
+    if origin.numpy not in ("", np.__version__):
+        reasons.append(f"its snapshot was made with numpy {origin.numpy}; here is {np.__version__}")
     if all(one.size <= ROUNDING for one in found):
         reasons.append("no more than rounding: made on another processor, or by another numpy")
     if not reasons:

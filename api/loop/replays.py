@@ -74,9 +74,9 @@ def replays(
     for start in range(0, len(one.seqs), AT_ONCE):
         seqs = one.seqs[start : start + AT_ONCE]
         marks = ", ".join("?" * len(seqs))
-        sql = f"SELECT seq, {COLUMNS} FROM decisions WHERE seq IN ({marks}) ORDER BY seq"  # noqa: S608  # question marks
-        for seq, *row in connection.execute(sql, seqs).fetchall():
-            yield rederive(past, DecisionRow(*row), seq, chance)
+        sql = f"SELECT {COLUMNS} FROM decisions WHERE seq IN ({marks}) ORDER BY seq"  # noqa: S608  # question marks
+        for row in connection.execute(sql, seqs).fetchall():
+            yield rederive(past, DecisionRow(*row), chance)
 
 
 def replay(
@@ -91,4 +91,4 @@ def replay(
     if record is None:
         return None
     past = Past(connection, record.row.placement, on_learned, not from_rewards)
-    return rederive(past, record.row, record.seq, Chance())
+    return rederive(past, record.row, Chance())

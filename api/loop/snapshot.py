@@ -6,15 +6,17 @@ first row. A model's snapshot and its place in the log are one row, so they cann
 
 import asyncio
 import importlib.metadata
+import json
 from collections.abc import Mapping
 
 import structlog
 
 from api.loop.clock import Clock
+from api.loop.lineup import CHALLENGER, CONFIGURED, Model
 from api.loop.placement import Placement
-from api.storage.base import Store
+from api.storage.base import ModelRow, Store
 from policy import model_file
-from policy.errors import ModelFileError, StateError
+from policy.errors import ModelFileError, PolicyError, StateError
 from segments.cluster.segmentation import Segmentation
 from segments.errors import SegmentsError
 from segments.pipeline import Pipeline
@@ -45,7 +47,7 @@ class Snapshots:
         self._placements = placements
         self._pipeline = pipeline
         self._clock = clock
-        self._saved: dict[str, int] = {}
+        self._saved: dict[tuple[str, str], int] = {}
 
     async def save(self) -> None:
         """Save what changed since the last time."""
@@ -70,46 +72,65 @@ class Snapshots:
 
     async def _save_models(self) -> None:
         changed = [
-            placement
+            (placement, model)
             for placement in self._placements.values()
-            if self._saved.get(placement.name) != placement.learned_through
+            for model in placement.models.values()
+            if self._saved.get((placement.name, model.key)) != model.learned_through
         ]
         # Copied at one instant on the event loop, packed on a thread.
-        states = [(p.name, p.learned_through, _manifest(p), p.policy.state()) for p in changed]
-        models = [
-            (
+        states = [
+            (placement.name, model.key, model.learned_through, _manifest(placement, model),
+             model.policy.state())
+            for placement, model in changed
+        ]  # fmt: skip
+        rows = [
+            ModelRow(
                 name,
+                key,
                 through,
                 await asyncio.to_thread(model_file.dump, {**state[0], **manifest}, state[1]),
             )
-            for name, through, manifest, state in states
+            for name, key, through, manifest, state in states
         ]
-        if models:
-            await self._store.save_models(models, self._clock.now_us())
-            self._saved.update({name: through for name, through, _ in models})
+        if rows:
+            await self._store.save_models(rows, self._clock.now_us())
+            self._saved.update({(row.placement, row.policy): row.learned_through for row in rows})
 
     def restore_models(self) -> None:
-        """Load each placement's newest model, as far as it fits what is configured now.
+        """Load the newest model of every policy, as far as it fits what is configured now.
 
         One that does not fit is left aside: the learner then folds the log from its first row, so
-        a changed setting costs a replay and never what was learned.
+        a changed setting costs a replay and never what was learned. A new version of a configured
+        policy goes on from the model of the version before, where that fits.
         """
         for placement in self._placements.values():
-            saved = self._store.load_model(placement.name)
+            for model in placement.models.values():
+                if model.learned_through == model.learns_after:
+                    self._restore(placement, model)
+
+    def _restore(self, placement: Placement, model: Model) -> None:
+        # What was added starts from its own file, or from nothing.
+        oldest = 1 if model.name in (CONFIGURED, CHALLENGER) else model.version
+        for version in range(model.version, oldest - 1, -1):
+            key = f"{model.name}@{version}"
+            saved = self._store.load_model(placement.name, key)
             if saved is None:
                 continue
             learned_through, data = saved
             try:
                 manifest, arrays = model_file.load(data)
-                _check_fits(placement, manifest)
-                placement.policy.load_state(manifest, arrays)
-            except (ModelFileError, StateError) as error:
-                log.warning("model_relearned", placement=placement.name, reason=str(error))
+                check_fits(placement, manifest)
+                model.policy.load_state(manifest, arrays)
+            except PolicyError as error:
+                reason = str(error)
+                log.warning("model_relearned", placement=placement.name, policy=key, reason=reason)
                 continue
-            placement.learned_through = learned_through
-            placement.n_rewarded = int(str(manifest["n_rewarded"]))
-            placement.reward_sum = float(str(manifest["reward_sum"]))
-            self._saved[placement.name] = learned_through
+            model.learned_through = learned_through
+            model.n_rewarded = int(str(manifest["n_rewarded"]))
+            model.reward_sum = float(str(manifest["reward_sum"]))
+            if version == model.version:
+                self._saved[placement.name, key] = learned_through
+            return
 
     def restore_profiles(self) -> int:
         """Load saved profiles; damaged ones, or of other features, are folded from the log again.
@@ -156,19 +177,20 @@ class Snapshots:
         await self._store.save_segmentation(segmentation.version, data, self._clock.now_us())
 
 
-def packed(placement: Placement) -> bytes:
-    """A placement's model as it is saved."""
-    manifest, arrays = placement.policy.state()
-    return model_file.dump({**manifest, **_manifest(placement)}, arrays)
+def packed(placement: Placement, model: Model) -> bytes:
+    """A model as it is saved."""
+    manifest, arrays = model.policy.state()
+    return model_file.dump({**manifest, **_manifest(placement, model)}, arrays)
 
 
-def _manifest(placement: Placement) -> dict[str, model_file.JSON]:
+def _manifest(placement: Placement, model: Model) -> dict[str, model_file.JSON]:
     return {
         "placement": placement.name,
-        "learned_through": placement.learned_through,
-        "n_rewarded": placement.n_rewarded,
-        "reward_sum": placement.reward_sum,
-        "parameters": {key: str(value) for key, value in placement.parameters.items()},
+        "policy": model.key,
+        "learned_through": model.learned_through,
+        "n_rewarded": model.n_rewarded,
+        "reward_sum": model.reward_sum,
+        "parameters": json.loads(json.dumps(dict(model.spec), default=list)),
         "fingerprint": placement.fingerprint,
         "context_names": list(placement.names["context"]),
         "feature_names": list(placement.names["features"]),
@@ -176,8 +198,13 @@ def _manifest(placement: Placement) -> dict[str, model_file.JSON]:
     }
 
 
-def _check_fits(placement: Placement, manifest: Mapping[str, model_file.JSON]) -> None:
-    now = _manifest(placement)
-    for name in ("context_names", "feature_names"):
-        if manifest.get(name) != now[name]:
+def check_fits(placement: Placement, manifest: Mapping[str, model_file.JSON]) -> None:
+    """Refuse a model of other features.
+
+    Raises:
+        StateError: It names which differ.
+    """
+    for field in ("context", "features"):
+        name = "context_names" if field == "context" else "feature_names"
+        if manifest.get(name) != list(placement.names[field]):
             raise StateError(f"{name} changed since the model was saved")

@@ -25,6 +25,16 @@ def needs(scope: Scope) -> Any:  # what Depends returns
     return Depends(check)
 
 
+def holder(scope: Scope) -> Any:  # as above
+    """A dependency: the name of the key's holder, where the key has the scope."""
+
+    async def check(request: Request) -> str:
+        authenticator: Authenticator = request.app.state.authenticator
+        return authenticator.check(request.scope["headers"], scope)
+
+    return Depends(check)
+
+
 async def owner_of(request: Request) -> str | None:
     """Whose key a request came with that `needs` let pass; None for the shop's own."""
     owner: str | None = request.state.owner

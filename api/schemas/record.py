@@ -26,8 +26,11 @@ class RecordedModel(BaseModel):
     version: str
     configuration: str | None = Field(description="Fingerprint; null in rows of no known form.")
     learned_through: int | None = Field(description="Row of the reward log it had learned up to.")
+    step: int | None = Field(
+        description="That gave the policies of the placement their roles, as the audit numbers it."
+    )
     parameters: dict[str, Any] | None = Field(
-        description="Kind and parameters, floor and challenger with them; null where the log is "
+        description="Kind and parameters, those of a challenger with them; null where the log is "
         "older than it notes them."
     )
     is_current: bool = Field(description="Whether it decides today, having learned nothing since.")

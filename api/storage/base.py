@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.storage.record import Configuration, DecisionRecord
+from api.storage.record import DecisionRecord
 from api.storage.retention import Covered, Expired
 from api.storage.subject import Subjects
+from api.storage.trial import Trials
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion
 from policy.reward.spec import RewardSpec
@@ -79,7 +80,10 @@ class DecisionRow(NamedTuple):
     `price_cents`, per cent, and `probability` that of the price. `costs` are float64 bytes over
     `candidates`: what the policy subtracted from their scores; None where nothing costs anything.
     `owner` is whose key asked, None for the shop's own. `prices` are those that one was drawn from,
-    a JSON list of the first, the last and their step.
+    a JSON list of the first, the last and their step. `lineup` is the step (`StepRow`) under which
+    it was made, and `parts`, float64 bytes, the probability of what was shown by the champion, by
+    the challenger and by each shadow, in this order and as far as there are any; NaN by one that
+    failed.
     """
 
     decision_id: str
@@ -111,6 +115,8 @@ class DecisionRow(NamedTuple):
     costs: bytes | None = None
     owner: str | None = None
     prices: str | None = None
+    lineup: int | None = None
+    parts: bytes | None = None
 
 
 class BookingRow(NamedTuple):
@@ -157,6 +163,15 @@ class DeadLetterRow(NamedTuple):
     value: str
     rule: str
     body: str
+
+
+class ModelRow(NamedTuple):
+    """A saved model: a policy of a placement, as far as it has learned."""
+
+    placement: str
+    policy: str
+    learned_through: int
+    data: bytes
 
 
 class LearningRow(NamedTuple):
@@ -309,6 +324,11 @@ class Store(ABC):
     def subjects(self) -> Subjects:
         """The people in it."""
 
+    @property
+    @abstractmethod
+    def trials(self) -> Trials:
+        """The policies in it, and what they do."""
+
     @abstractmethod
     def start(self, loop: AbstractEventLoop) -> None:
         """Take writes from this event loop; from now on only what returns a future may be called.
@@ -453,16 +473,12 @@ class Store(ABC):
         """The names of every layout by its number."""
 
     @abstractmethod
-    def note_configuration(self, configuration: Configuration) -> None:
-        """Note under what a placement's policy learns and decides from now on, if it is new."""
+    def save_models(self, models: Sequence[ModelRow], now_us: int) -> Future[None]:
+        """Save models in one transaction."""
 
     @abstractmethod
-    def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:
-        """Save (placement, learned_through, data) of each model in one transaction."""
-
-    @abstractmethod
-    def load_model(self, placement: str) -> tuple[int, bytes] | None:
-        """The newest saved model of a placement."""
+    def load_model(self, placement: str, policy: str) -> tuple[int, bytes] | None:
+        """The newest saved model of a policy: (learned_through, data)."""
 
     @abstractmethod
     def save_profiles(

@@ -17,11 +17,14 @@ from api.storage.reading import reading
 from policy.lift.outcomes import Outcomes
 
 _OF_GROUPS = "d.placement = :placement AND d.visitor_group IS NOT NULL"
-_VISITORS = f"""
-    WITH firsts AS (
+FIRSTS = f"""
+    firsts AS (
         SELECT d.visitor, min(d.decided_at_us) AS first_us, min(d.visitor_group) AS visitor_group,
                min(d.visitor_group) <> max(d.visitor_group) AS is_in_both
-        FROM decisions d WHERE {_OF_GROUPS} GROUP BY d.visitor),
+        FROM decisions d WHERE {_OF_GROUPS} GROUP BY d.visitor)"""  # noqa: S608  # as below
+"""Of each visitor: when its first decision was, and in which group."""
+_VISITORS = f"""
+    WITH {FIRSTS},
     earned AS (
         SELECT d.visitor, sum((SELECT total(r.value) FROM rewards r
                                WHERE r.decision_id = d.decision_id)) AS outcome

@@ -10,6 +10,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from operator import attrgetter
 
 from api.storage.account import ERASED, REFUND, Entry, accounts, post
 from api.storage.base import Specs
@@ -77,11 +78,15 @@ def erase(
     rows = _delete(connection, current)
     _take_back(connection, current, specs, now_us)
     for model in models:
-        connection.execute("DELETE FROM models WHERE placement = ?", (model.placement,))
+        connection.execute(
+            "DELETE FROM models WHERE placement = ?1 AND ?2 IN ('', policy)",
+            (model.placement, model.policy),
+        )
         if model.data is not None:
-            saved = (model.placement, model.learned_through, now_us, model.data)
-            connection.execute("INSERT INTO models VALUES (?, ?, ?, ?)", saved)
-    how = {model.placement: model.how for model in models}
+            saved = (model.placement, model.policy, model.learned_through, now_us, model.data)
+            connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?)", saved)
+    # Of several policies of a placement, the one that took more: "relearned" is after "removed".
+    how = {model.placement: model.how for model in sorted(models, key=attrgetter("how"))}
     receipt = Receipt(secrets.token_hex(16), now_us, rows, how)
     _record(connection, receipt, {asked, *current.current})
     return receipt

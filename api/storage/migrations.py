@@ -266,24 +266,67 @@ def answers_to_keyed_requests(db: Database) -> None:
 
 @migrations()
 def decisions_can_be_derived_again(db: Database) -> None:
-    """What the draw of a price was made from, and the configurations that models learned under.
-
-    `prices` are those that the guards left, [first, last, step]. A row of `configurations` says
-    after which decision a placement's policy had `parameters`, and that it went on from a model
-    which had learned up to a row of the reward log.
-    """
+    """The prices that one was drawn from: those that the guards left, [first, last, step]."""
     db.execute("ALTER TABLE decisions ADD COLUMN prices TEXT")
-    db.execute(
-        """CREATE TABLE configurations (
-            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+
+
+@migrations()
+def placements_have_several_policies(db: Database) -> None:
+    """Champions and challengers: each policy with its models, each change of what they do a step.
+
+    `lineup` of a decision is the step under which it was made, `parts` the probability that each
+    policy at work gave to what was shown. A gate is saved with how far into the log it has read.
+    """
+    for statement in (
+        "ALTER TABLE decisions ADD COLUMN lineup INTEGER",
+        "ALTER TABLE decisions ADD COLUMN parts BLOB",
+        """CREATE TABLE policies (
             placement TEXT NOT NULL,
-            fingerprint TEXT NOT NULL,
-            parameters TEXT NOT NULL,
-            layout INTEGER NOT NULL REFERENCES layouts (layout),
+            name TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            spec TEXT NOT NULL,
+            file BLOB,
+            learns_after INTEGER NOT NULL,
+            added_at_us INTEGER NOT NULL,
+            PRIMARY KEY (placement, name, version)
+        )""",
+        """CREATE TABLE policy_steps (
+            step INTEGER PRIMARY KEY AUTOINCREMENT,
+            placement TEXT NOT NULL,
+            at_us INTEGER NOT NULL,
+            what TEXT NOT NULL,
+            policy TEXT NOT NULL,
+            share REAL,
+            actor TEXT NOT NULL,
+            reason TEXT,
+            evidence TEXT,
+            lineup TEXT NOT NULL,
+            decisions_through INTEGER NOT NULL,
+            rewards_through INTEGER NOT NULL
+        )""",
+        "CREATE INDEX policy_steps_of_placement ON policy_steps (placement, step)",
+        """CREATE TABLE gates (
+            placement TEXT PRIMARY KEY,
+            trial INTEGER NOT NULL,
+            read_through INTEGER NOT NULL,
+            data BLOB NOT NULL
+        )""",
+        """CREATE TABLE kept_models (
+            placement TEXT NOT NULL,
+            policy TEXT NOT NULL,
             learned_through INTEGER NOT NULL,
-            decisions_through INTEGER NOT NULL
-        )"""
-    )
+            saved_at_us INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (placement, policy, learned_through)
+        )""",
+        """INSERT INTO kept_models
+           SELECT placement, 'configured@1', learned_through, saved_at_us, data FROM models""",
+        "DROP TABLE models",
+        "ALTER TABLE kept_models RENAME TO models",
+        """CREATE INDEX unsubscribed ON events (visitor, timestamp_us)
+           WHERE name = 'Unsubscribed'""",
+    ):
+        db.execute(statement)
 
 
 def migrate(db: Database) -> None:

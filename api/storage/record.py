@@ -1,10 +1,12 @@
-"""What the log holds of one decision, and of the configurations that decisions were made under.
+"""What the log holds of one decision, and of the policies that made it.
 
 Beside the contract of a store: `api.storage.records` reads these.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from api.storage.trial import PolicyRow
 
 if TYPE_CHECKING:
     from api.storage.base import DecisionRow, SettlementRow
@@ -55,41 +57,38 @@ class RewardEntry(NamedTuple):
     message_id: str | None
 
 
-class Configuration(NamedTuple):
-    """What a placement's policy was made of from a row of the reward log on.
-
-    `parameters` is JSON. The model went on from what it had learned up to `learned_through`, 0 for
-    nothing; `decisions_through` is the last decision before it, set by the store.
-    """
-
-    placement: str
-    fingerprint: str
-    parameters: str
-    layout: int
-    learned_through: int
-    decisions_through: int = 0
-
-
-def place_of(
-    configurations: Sequence[Configuration], fingerprint: str, decision_seq: int
-) -> int | None:
-    """Which configuration a decision was made under; None where it is none of them.
+class Deciders(NamedTuple):
+    """Which policies decided at a placement from one step on, as they were added.
 
     Args:
-        configurations: Of its placement, in their order.
-        fingerprint: That it names.
-        decision_seq: Its place in the log: one configuration may be left and come back to.
+        step: See `api.storage.trial.StepRow`.
+        champion: Decided.
+        challenger: Took a share of the decisions.
+        share: That share; 0 without a challenger.
+        configured: The policy that `segue.toml` named, whose floor is that of all; None where it
+            is not in the store any more.
     """
-    fitting = [n for n, one in enumerate(configurations) if one.fingerprint == fingerprint]
-    before = [n for n in fitting if configurations[n].decisions_through < decision_seq]
-    return max(before) if before else min(fitting, default=None)
+
+    step: int
+    champion: PolicyRow
+    challenger: PolicyRow | None
+    share: float
+    configured: PolicyRow | None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Kinds and parameters of those who decided, as `Lineup.parameters` tells them."""
+        said: dict[str, Any] = json.loads(self.champion.spec)
+        if self.challenger is not None:
+            said["challenger"] = {"share": self.share, **json.loads(self.challenger.spec)}
+        return said
 
 
 class DecisionRecord(NamedTuple):
     """A decision, its place in the log, and what came of it, in the order of the log.
 
-    `layout` are the names of what it saw, `configuration` is what its policy was made of; None
-    where the log does not know.
+    `layout` are the names of what it saw, `deciders` the policies at work; None where the log does
+    not know.
     """
 
     seq: int
@@ -97,7 +96,7 @@ class DecisionRecord(NamedTuple):
     rewards: tuple[RewardEntry, ...]
     settlements: "tuple[SettlementRow, ...]"
     layout: dict[str, list[str]] | None
-    configuration: Configuration | None
+    deciders: Deciders | None
 
     @property
     def reward(self) -> float | None:

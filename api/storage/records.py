@@ -1,4 +1,4 @@
-"""Records: one decision with what came of it, and the configurations of a placement.
+"""Records: one decision with what came of it, and the policies that were at work.
 
 Functions of a connection, the writer's or one that only reads.
 """
@@ -7,7 +7,8 @@ import json
 import sqlite3
 
 from api.storage.base import DecisionRow, SettlementRow
-from api.storage.record import Configuration, DecisionRecord, RewardEntry, Version, place_of
+from api.storage.record import Deciders, DecisionRecord, RewardEntry
+from api.storage.trial import PolicyRow
 
 COLUMNS = ", ".join(DecisionRow._fields)
 SELECT_DECISION = f"SELECT {COLUMNS} FROM decisions WHERE decision_id = ?"  # noqa: S608  # names of our own
@@ -20,9 +21,10 @@ _REWARDS = """
 _SETTLEMENTS = """
     SELECT seq, decision_id, action_id, units, cents, at_us, decisions_through
     FROM settlements WHERE decision_id = ? ORDER BY seq"""
-_CONFIGURATIONS = f"""
-    SELECT {", ".join(Configuration._fields)} FROM configurations
-    WHERE placement = ? ORDER BY seq"""  # noqa: S608  # as above
+_STEP = "SELECT placement, lineup FROM policy_steps WHERE step = ?"
+_POLICY = f"""
+    SELECT {", ".join(PolicyRow._fields)} FROM policies
+    WHERE placement = ? AND name = ? AND version = ?"""  # noqa: S608  # as above
 
 
 def record_of(connection: sqlite3.Connection, decision_id: str) -> DecisionRecord | None:
@@ -44,32 +46,25 @@ def record_of(connection: sqlite3.Connection, decision_id: str) -> DecisionRecor
         tuple(rewards),
         tuple(settlements),
         None if layout is None else json.loads(layout[0]),
-        _configuration(connection, row, seq),
+        deciders_of(connection, row.lineup),
     )
 
 
-def _configuration(
-    connection: sqlite3.Connection, row: DecisionRow, seq: int
-) -> Configuration | None:
-    version = Version.of(row.policy_version)
-    if version is None:
+def deciders_of(connection: sqlite3.Connection, step: int | None) -> Deciders | None:
+    """Which policies decided from a step on; None where the log does not know."""
+    found = connection.execute(_STEP, (step,)).fetchone()
+    if found is None:
         return None
-    known = configurations(connection, row.placement)
-    place = place_of(known, version.fingerprint, seq)
-    return None if place is None else known[place]
+    placement, text = found
+    lineup = json.loads(text)
 
+    def policy(key: str | None) -> PolicyRow | None:
+        name, _, version = (key or "").rpartition("@")
+        row = connection.execute(_POLICY, (placement, name, version)).fetchone()
+        return None if row is None else PolicyRow(*row)
 
-def configurations(connection: sqlite3.Connection, placement: str) -> list[Configuration]:
-    """Every configuration that a placement decided under, in their order."""
-    return [Configuration(*row) for row in connection.execute(_CONFIGURATIONS, (placement,))]
-
-
-def note_configuration(connection: sqlite3.Connection, configuration: Configuration) -> None:
-    """Keep a configuration, unless it is the placement's latest already."""
-    before = configurations(connection, configuration.placement)
-    if before and before[-1].fingerprint == configuration.fingerprint:
-        return
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
-    row = configuration._replace(decisions_through=last)
-    columns, marks = ", ".join(row._fields), ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO configurations ({columns}) VALUES ({marks})", row)  # noqa: S608  # names of our own
+    champion, challenger = policy(lineup["champion"]), policy(lineup["challenger"])
+    if champion is None or (lineup["challenger"] is not None and challenger is None):
+        return None
+    configured = policy(lineup["configured"]["policy"])
+    return Deciders(step or 0, champion, challenger, lineup["share"], configured)

@@ -28,6 +28,7 @@ from api.storage.base import (
     Effect,
     EventRow,
     LearningRow,
+    ModelRow,
     Redemption,
     RepeatedDecisionError,
     RewardOutcome,
@@ -41,11 +42,12 @@ from api.storage.keyed import Keyed, KeyedRequest, Told, claim, forget, once, re
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
 from api.storage.migrations import migrate
-from api.storage.record import Configuration, DecisionRecord
-from api.storage.records import COLUMNS, SELECT_DECISION, note_configuration, record_of
+from api.storage.record import DecisionRecord
+from api.storage.records import COLUMNS, SELECT_DECISION, record_of
 from api.storage.retention import Covered, Expired, expire
 from api.storage.settlements import redeem
 from api.storage.subjects import SQLiteSubjects
+from api.storage.trials import SQLiteTrials
 from api.storage.windows import default_rewards, void, void_all
 from api.storage.writer import GroupCommitWriter
 from policy.catalog.history import Exposure
@@ -105,11 +107,17 @@ class SQLiteStore(Store):
             raise
         self._writer: GroupCommitWriter | None = None
         self._subjects = SQLiteSubjects(path, self._connection, lambda: self.writer)
+        self._trials = SQLiteTrials(path, self._connection, lambda: self.writer)
 
     @property
     def subjects(self) -> SQLiteSubjects:
         """See `Store`."""
         return self._subjects
+
+    @property
+    def trials(self) -> SQLiteTrials:
+        """See `Store`."""
+        return self._trials
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the connection to the writer's thread; from now on only futures."""
@@ -322,39 +330,34 @@ class SQLiteStore(Store):
         rows = self._connection.execute("SELECT layout, names FROM layouts")
         return {int(number): json.loads(names) for number, names in rows}
 
-    def note_configuration(self, configuration: Configuration) -> None:
-        """See `Store`."""
-        try:
-            note_configuration(self._connection, configuration)
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"the store cannot be written: {error}") from None
-
-    def save_models(self, models: Sequence[tuple[str, int, bytes]], now_us: int) -> Future[None]:
+    def save_models(self, models: Sequence[ModelRow], now_us: int) -> Future[None]:
         """See `Store`."""
 
         def work(connection: sqlite3.Connection) -> None:
-            for placement, learned_through, data in models:
+            for placement, policy, learned_through, data in models:
                 connection.execute(
-                    "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)",
-                    (placement, learned_through, now_us, data),
+                    "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)",
+                    (placement, policy, learned_through, now_us, data),
                 )
                 connection.execute(
-                    """DELETE FROM models WHERE placement = ?1 AND learned_through NOT IN (
-                           SELECT learned_through FROM models WHERE placement = ?1
-                           ORDER BY learned_through DESC LIMIT ?2)
+                    """DELETE FROM models WHERE placement = ?1 AND policy = ?2
                        AND learned_through NOT IN (
-                           SELECT max(learned_through) FROM models WHERE placement = ?1
-                           GROUP BY saved_at_us / ?4 ORDER BY 1 DESC LIMIT ?3)""",
-                    (placement, KEPT_MODELS, KEPT_DAYS, DAY_US),
+                           SELECT learned_through FROM models WHERE placement = ?1 AND policy = ?2
+                           ORDER BY learned_through DESC LIMIT ?3)
+                       AND learned_through NOT IN (
+                           SELECT max(learned_through) FROM models
+                           WHERE placement = ?1 AND policy = ?2
+                           GROUP BY saved_at_us / ?5 ORDER BY 1 DESC LIMIT ?4)""",
+                    (placement, policy, KEPT_MODELS, KEPT_DAYS, DAY_US),
                 )
 
         return self.writer.call(work)
 
-    def load_model(self, placement: str) -> tuple[int, bytes] | None:
+    def load_model(self, placement: str, policy: str) -> tuple[int, bytes] | None:
         """See `Store`."""
-        sql = """SELECT learned_through, data FROM models WHERE placement = ?
+        sql = """SELECT learned_through, data FROM models WHERE placement = ? AND policy = ?
                  ORDER BY learned_through DESC LIMIT 1"""
-        return self._one(sql, placement)  # type: ignore[return-value]  # the columns' types
+        return self._one(sql, placement, policy)  # type: ignore[return-value]  # the columns' types
 
     def save_profiles(
         self,

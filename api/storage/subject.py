@@ -64,11 +64,13 @@ class Relearned(NamedTuple):
     """A model without the person, to be saved in place of every one with them.
 
     Args:
+        policy: Which one of the placement; "" for all of them.
         how: `removed`, where its statistics could be taken back, `relearned`, or `dropped` with
             the data being None, for a placement that is configured no more.
     """
 
     placement: str
+    policy: str
     learned_through: int
     how: str
     data: bytes | None

@@ -30,6 +30,9 @@ class Retention:
         placements: Whose models have to cover rewards.
         pipeline: Whose profiles have to cover events.
         shown: Whose exposures have to cover decisions.
+
+    Attributes:
+        judged_through: Up to where trials have read decisions; None where there is no trial.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Retention:
         self._placements = placements
         self._pipeline = pipeline
         self._shown = shown
+        self.judged_through: Callable[[], int | None] = lambda: None
 
     async def run_once(self) -> dict[str, int]:
         """Let go what is old now; how many rows, by table."""
@@ -72,11 +76,15 @@ class Retention:
         return gone
 
     def _about_to_be_covered(self) -> Covered:
-        through = self._shown.read_through
+        places = (self._shown.read_through, self.judged_through())
+        through = min((place for place in places if place is not None), default=EVERYTHING)
         return Covered(
             self._pipeline.population_seq,
-            EVERYTHING if through is None else through,
-            {name: placement.learned_through for name, placement in self._placements.items()},
+            through,
+            {
+                name: min(model.learned_through for model in placement.lineup.learning)
+                for name, placement in self._placements.items()
+            },
         )
 
     async def _expire(self, table: str, before_us: int, covered: Covered) -> int:

@@ -62,6 +62,24 @@ class Guardrail:
         return Standing.SAFE if low >= -self.tolerance else Standing.OPEN
 
 
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A guardrail with what was measured.
+
+    Args:
+        guardrail: The metric and its tolerance.
+        lift: Of the metric, with an interval at its share of the level.
+    """
+
+    guardrail: Guardrail
+    lift: Lift
+
+    @property
+    def standing(self) -> Standing:
+        """Hurt, safe or open."""
+        return self.guardrail.standing(self.lift)
+
+
 def standings(
     guardrails: Sequence[Guardrail],
     treated: Mapping[str, Outcomes],
@@ -89,6 +107,22 @@ def standings(
         >>> standings([Guardrail("returns", 0.01, higher_is_better=False)], *groups)
         {'returns': <Standing.HURT: 'hurt'>}
     """
+    found = guarded(guardrails, treated, control, level, planned_visitors)
+    return {one.guardrail.name: one.standing for one in found}
+
+
+def guarded(
+    guardrails: Sequence[Guardrail],
+    treated: Mapping[str, Outcomes],
+    control: Mapping[str, Outcomes],
+    level: float = 0.95,
+    planned_visitors: int = PLANNED_VISITORS,
+) -> list[Guarded]:
+    """The same with the lift of each metric; see ``standings``.
+
+    Raises:
+        EvaluationError: As there.
+    """
     names = [one.name for one in guardrails]
     if len(set(names)) < len(names):
         raise EvaluationError(f"guardrails are called {names}: names must differ")
@@ -96,7 +130,7 @@ def standings(
     if missing:
         raise EvaluationError(f"guardrails {missing} were not measured in both groups")
     each = 1.0 - (1.0 - level) / max(len(names), 1)
-    return {
-        one.name: one.standing(lift(treated[one.name], control[one.name], each, planned_visitors))
+    return [
+        Guarded(one, lift(treated[one.name], control[one.name], each, planned_visitors))
         for one in guardrails
-    }
+    ]

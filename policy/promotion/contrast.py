@@ -80,6 +80,11 @@ class Contrast:
         """Whether it is better by more than the margin, beyond doubt."""
         return self.better is not None and bool(self.better.rejected[0])
 
+    @property
+    def log_wealth(self) -> dict[str, float]:
+        """What the bets on `better`, where that is asked, and `worse` have won at most so far."""
+        return {side: float(wealth.log_peak[0]) for side, wealth in self._sides().items()}
+
     def bounds(self) -> tuple[float, float]:
         """Of the advantage as a share of the range, -1 and 1 where nothing is known."""
         low = -1.0 if self.better is None else _last_fallen(self.better, self.steps)

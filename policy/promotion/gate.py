@@ -7,6 +7,7 @@ verdict. A fold: rows in, a new gate out, and the old one stays as it was.
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,16 @@ class Gate:
         low, high = self._contrasts[REWARD].bounds()
         unit = self.terms.reward.range
         return Interval(unit * low, unit * high, 1.0 - 2.0 * self.terms.alpha, "betting")
+
+    @property
+    def log_wealth(self) -> dict[str, dict[str, float]]:
+        """Most that each metric's bets have won so far, as logarithms of what was staked."""
+        return {name: contrast.log_wealth for name, contrast in self._contrasts.items()}
+
+    @property
+    def needed(self) -> dict[str, float]:
+        """Where they settle it: log(1 / α) of each metric."""
+        return {name: -math.log(one.worse.alpha) for name, one in self._contrasts.items()}
 
     @property
     def reason(self) -> str:

@@ -38,6 +38,14 @@ ROUTES = {
     ("get", "/v1/policies"),
     ("get", "/v1/placements/{name}/actions"),
     ("get", "/v1/decisions/{decision_id}"),
+    ("get", "/v1/placements/{name}/policies"),
+    ("get", "/v1/placements/{name}/policies/audit"),
+    ("get", "/v1/placements/{name}/policies/{policy}/estimate"),
+    ("post", "/v1/placements/{name}/policies"),
+    *(
+        ("post", f"/v1/placements/{{name}}/policies/{{policy}}/{move}")
+        for move in ("shadow", "mix", "promote", "rollback")
+    ),
     ("get", "/v1/decisions/{decision_id}/explanation"),
     ("get", "/healthz"),
     ("get", "/readyz"),

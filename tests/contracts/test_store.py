@@ -1,6 +1,7 @@
 """What every store promises; a new one joins with one line in STORES."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from api.storage.base import (
     DeadLetterRow,
     DecisionRow,
     EventRow,
+    ModelRow,
     Redeemable,
     Redemption,
     RepeatedDecisionError,
@@ -25,8 +27,8 @@ from api.storage.base import (
     StoreUnavailableError,
 )
 from api.storage.keyed import Keyed, KeyedRequest, Told
-from api.storage.record import Configuration
 from api.storage.sqlite import SQLiteStore
+from api.storage.trial import PolicyRow, StepRow
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion, Line
 from policy.reward.spec import RewardSpec
@@ -359,7 +361,7 @@ def test_a_failed_write_takes_nothing_else_with_it(opened: Callable[[], SQLiteSt
 def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
     async def save(store: Store) -> None:
         for through in range(8):
-            await store.save_models([("home", through, b"model %d" % through)], 0)
+            await store.save_models([ModelRow("home", "bold@1", through, b"model %d" % through)], 0)
         await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann", 2)])
         await store.save_profiles([("bob", 3, None), ("ann", 4, b"aa")], [])
         await store.save_segmentation(1, b"old", 0)
@@ -369,8 +371,8 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
 
     run(opened(), save)
     store = opened()
-    assert store.load_model("home") == (7, b"model 7")
-    assert store.load_model("other") is None
+    assert store.load_model("home", "bold@1") == (7, b"model 7")
+    assert store.load_model("home", "bold@2") is None
     assert list(store.load_profiles()) == [("ann", b"aa")]
     assert list(store.load_aliases()) == [("anon", "ann", 2)]
     assert store.load_segmentation() == (8, b"new")
@@ -463,7 +465,7 @@ def test_a_decision_is_read_as_it_was_appended(opened: Callable[[], SQLiteStore]
 
 def test_a_decision_is_told_with_what_came_of_it(opened: Callable[[], SQLiteStore]) -> None:
     async def work(store: Store) -> None:
-        await store.append_decision(decision(1, policy_version="home.abc@0"))
+        await store.append_decision(decision(1, lineup=step))
         await store.append_events([event(1)], [[credit()]], nothing)
         await store.append_reward(RewardRow("r1", "d1", 2.0, 7), (), credit().specs)
         record = await store.record("d1")
@@ -473,37 +475,30 @@ def test_a_decision_is_told_with_what_came_of_it(opened: Callable[[], SQLiteStor
         assert told == [(1, "event", "m1"), (2, "explicit", None)]
         assert record.reward == sum(one.value for one in record.rewards)
         assert record.layout == {"context": ["one"], "features": []}
-        assert record.configuration is not None
-        assert record.configuration.parameters == "{}"
+        assert record.deciders is not None
+        assert (record.deciders.champion, record.deciders.challenger) == (bold, timid)
+        assert record.deciders.parameters == {
+            "kind": "linucb",
+            "challenger": {"kind": "lints", "share": 0.25},
+        }
         assert await store.record("other") is None
+        await store.append_decision(decision(2))
+        older = await store.record("d2")
+        assert older is not None
+        assert older.deciders is None
 
     store = opened()
-    layout = store.layout({"context": ["one"], "features": []})
-    store.note_configuration(Configuration("home", "abc", "{}", layout, 0))
+    store.layout({"context": ["one"], "features": []})
+    bold = PolicyRow("home", "configured", 1, '{"kind": "linucb"}', None, 0, 1)
+    timid = PolicyRow("home", "challenger", 1, '{"kind": "lints"}', None, 0, 1)
+    lineup = {
+        "champion": "configured@1", "challenger": "challenger@1", "share": 0.25,
+        "configured": {"policy": "configured@1"},
+    }  # fmt: skip
+    text = json.dumps(lineup)
+    said = StepRow("home", 1, "configured", "configured@1", 0.25, "me", None, None, text)
+    step = store.trials.begin([bold, timid], said)
     run(store, work)
-
-
-def test_a_configuration_is_noted_when_it_is_new(opened: Callable[[], SQLiteStore]) -> None:
-    async def decide(store: Store) -> None:
-        await store.append_decision(decision(1, policy_version="home.b@3"))
-        await store.append_decision(decision(2, policy_version="home.a@4"))
-        await store.append_decision(decision(3, policy_version="home.c@4"))
-
-    async def read(store: Store) -> list[Configuration | None]:
-        records = [await store.record(f"d{number}") for number in (1, 2, 3)]
-        return [record and record.configuration for record in records]
-
-    store = opened()
-    for fingerprint, through in (("a", 0), ("a", 2), ("b", 3)):
-        store.note_configuration(Configuration("home", fingerprint, "{}", 1, through))
-    run(store, decide)
-    store = opened()
-    store.note_configuration(Configuration("home", "a", "{}", 1, 4))
-    assert run(store, read) == [
-        Configuration("home", "b", "{}", 1, 3, 0),
-        Configuration("home", "a", "{}", 1, 0, 0),  # that of before, not what was come back to
-        None,
-    ]
 
 
 def test_a_list_is_found_by_its_id(opened: Callable[[], SQLiteStore]) -> None:

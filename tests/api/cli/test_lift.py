@@ -15,6 +15,7 @@ from api.cli.main import app
 from api.schemas.decision import DecisionRequest
 from api.storage.base import StoreError
 from api.storage.control_log import read_groups
+from api.storage.guardrail_log import read_guardrails
 from policy.catalog.holdout import Holdout
 from tests.api.loop.test_engine import run, settings
 from tests.api.service import configuration, placement, write_configuration
@@ -148,3 +149,72 @@ def test_what_has_no_control_group_is_refused(store: Path, tmp_path: Path) -> No
         read_groups(store, "cart", DAY, HOUR)
     with pytest.raises(StoreError, match="cannot be read as a store"):
         read_groups(tmp_path / "none.db", "home", DAY, HOUR)
+
+
+def hurt(store: Path, rng: np.random.Generator, n: int, returned: tuple[float, float]) -> None:
+    """Visitors of whom a share of each group, control first, sends back what it ordered."""
+    fill(store, rng, 0, gain=0.0)
+    with closing(sqlite3.connect(store)) as connection:
+        for number in range(n):
+            is_control, at, visitor = number % 4 == 0, number * DAY_US // n, f"v{number}"
+            insert_decision(connection, visitor, "control" if is_control else "treatment", at)
+            insert_reward(connection, visitor, at, 1.0)
+            if rng.random() < returned[not is_control]:
+                connection.execute(
+                    """INSERT INTO rewards (reward_id, decision_id, value, is_first, source,
+                           received_at_us) VALUES (?, ?, -1.0, 0, 'refund', ?)""",
+                    (f"refund:{number}", f"{visitor}-{at}", at),
+                )
+            if number % 100 == 0:
+                connection.execute(
+                    """INSERT INTO events (message_id, visitor, name, timestamp_us, received_at_us,
+                           body) VALUES (?, ?, 'Unsubscribed', ?, 0, '{}')""",
+                    (f"u{number}", visitor, at + 1),
+                )
+        connection.commit()
+
+
+def test_a_hurt_guardrail_is_said_and_others_are_not(store: Path, tmp_path: Path) -> None:
+    hurt(store, np.random.default_rng(4), 8_000, (0.1, 0.2))
+    data = tmp_path / "lift.json"
+    asked = ("--guardrail", "returns=0.02", "--guardrail", "unsubscribes=0.5")
+    result = segue(store, "--placement", "home", "--days", 1, "--json", data, *asked, share=0.25)
+    assert result.exit_code == 0, result.output
+    found = json.loads(data.read_text())["guardrails"]
+    assert (found["returns"]["standing"], found["unsubscribes"]["standing"]) == ("hurt", "safe")
+    assert found["returns"]["interval"]["low"] < 0.1 < found["returns"]["interval"]["high"]
+    assert "hurt" in result.output
+
+
+def test_the_margin_of_a_visitor_is_what_its_orders_left(tmp_path: Path) -> None:
+    made = settings(tmp_path, holdout={"share": 0.5, "salt": "test"})
+    held = {visitor: Holdout(0.5, "test").holds(visitor) for visitor in "abcdefgh"}
+
+    async def work(engine: Any) -> None:
+        for number, visitor in enumerate(held):
+            ask = DecisionRequest(visitor=visitor, placement="home", context={})
+            await engine.decider.decide(ask)
+            product = {"product_id": "p", "category": "tea", "price": 10, "cost": 4}
+            properties = {"order_id": visitor, "products": [product | {"category": c} for c in
+                          ("tea", "salt", "beef")]}  # fmt: skip
+            order = {"userId": visitor, "event": "Order Completed", "messageId": f"m{number}",
+                     "properties": properties}  # fmt: skip
+            await engine.intake.one(order, "track", body_bytes=100)
+
+    run(made, work)
+    with closing(sqlite3.connect(tmp_path / "s.db")) as connection:
+        insert_decision(connection, "late", "treatment", 2**52)
+        connection.commit()
+    treated, control = read_guardrails(tmp_path / "s.db", "home", DAY, HOUR, ["margin"])
+    assert (control["margin"].n_visitors, treated["margin"].n_visitors) == (
+        sum(held.values()),
+        8 - sum(held.values()),
+    )
+    assert treated["margin"].means[0] == control["margin"].means[0] == 18.0
+
+
+@pytest.mark.parametrize("text", ["return=0.1", "returns", "returns=-1", "returns=x"])
+def test_a_guardrail_that_is_none_is_refused(store: Path, text: str) -> None:
+    result = segue(store, "--placement", "home", "--guardrail", text)
+    assert result.exit_code == 2
+    assert "--guardrail" in result.output or "tolerance" in result.output

@@ -33,7 +33,7 @@ PERSONAL = {
 }  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
-    "suppressions", "configurations", "sqlite_sequence", "_sqlite_migrations",
+    "suppressions", "policies", "policy_steps", "gates", "sqlite_sequence", "_sqlite_migrations",
 }  # fmt: skip
 
 

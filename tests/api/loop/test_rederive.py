@@ -1,5 +1,6 @@
 """Every logged decision is derived again bit for bit, and whatever was changed since is caught."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.loop.configured import policy_of
 from api.loop.engine import Engine
 from api.loop.placement import build_placements
+from api.loop.policies import Names, policy_of_spec
 from api.loop.rederive import Outcome
 from api.loop.replays import replay, replays, wanted
+from api.loop.roster import Because
+from api.loop.snapshot import packed
 from api.storage.reading import reading
 from policy.bandits.build import POLICY_KINDS
 from tests.api.loop.shops import COMMON, PLACEMENTS, open_for, shop
@@ -50,8 +53,13 @@ def learned(folder: Path) -> tuple[int, str]:
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of every kind of placement, whose service was killed once."""
     folder = tmp_path_factory.mktemp("everything")
+    async def saved_half_way(engine: Engine) -> None:
+        await open_for(engine, 7, seed=2)
+        await engine.snapshots.save()
+        await open_for(engine, 7, seed=3)
+
     run(shop(folder), lambda engine: open_for(engine, 14, seed=1), kill=True)
-    run(shop(folder), lambda engine: open_for(engine, 14, seed=2))
+    run(shop(folder), saved_half_way)
     return folder
 
 
@@ -139,7 +147,7 @@ def test_a_changed_reward_is_caught(home: Path) -> None:
     change(home, "UPDATE rewards SET value = value + 1 WHERE seq = 20")
     found = [one for one in outcomes(home, from_rewards=True) if not one.identical]
     change(home, "UPDATE rewards SET value = value - 1 WHERE seq = 20")
-    assert len(found) > 30
+    assert len(found) > 10
     assert all("changed by hand" in one.reasons[0] for one in found)
     assert not [one for one in outcomes(home, from_rewards=True) if not one.identical]
 
@@ -171,9 +179,8 @@ def test_a_model_goes_through_the_configurations_that_it_went_through(tmp_path: 
         settings = shop(tmp_path, [{**HOME, "policy": policy}])
         run(settings, lambda engine, seed=seed: open_for(engine, 15, seed=seed), kill=seed == 1)
     with closing(sqlite3.connect(tmp_path / "s.db")) as store:
-        noted = store.execute("SELECT fingerprint, learned_through FROM configurations").fetchall()
-        assert noted[0][0] == noted[2][0] != noted[1][0]
-        assert 0 == noted[0][1] < noted[1][1] <= noted[2][1]
+        steps = store.execute("SELECT policy FROM policy_steps ORDER BY step").fetchall()
+        assert [policy for (policy,) in steps] == ["configured@1", "configured@2", "configured@1"]
     for options in ({}, {"from_rewards": True}):
         assert [one for one in outcomes(tmp_path, **options) if not one.identical] == []
 
@@ -186,11 +193,45 @@ def test_a_policy_that_must_learn_anew_does(tmp_path: Path, other: dict[str, Any
     assert [one for one in outcomes(tmp_path) if not one.identical] == []
 
 
-def test_an_unknown_configuration_is_an_obstacle(home: Path, tmp_path: Path) -> None:
+def test_decisions_are_derived_again_across_promotions(tmp_path: Path) -> None:
+    async def promote(engine: Engine) -> None:
+        roster, home, me = engine.roster, engine.placements["home"], Because("me")
+        await open_for(engine, 12, seed=1)
+        await roster.add("home", "bold", {"kind": "lints", "alpha": 0.3}, None, me)
+        await roster.mix("home", "bold", 0.4, me)
+        await open_for(engine, 12, seed=2)
+        await roster.promote("home", "bold", me)
+        await open_for(engine, 12, seed=3)
+        await roster.add("home", "copy", None, packed(home, home.models["configured@1"]), me)
+        await roster.shadow("home", "copy", me)
+        await roster.rollback("home", "configured", me)
+        await roster.promote("home", "copy", me)
+        await open_for(engine, 12, seed=4)
+
+    run(shop(tmp_path, [HOME]), promote, kill=True)
+    run(shop(tmp_path, [HOME]), lambda engine: open_for(engine, 12, seed=5))
+    with closing(sqlite3.connect(tmp_path / "s.db")) as store:
+        sql = "SELECT count(DISTINCT lineup) FROM decisions WHERE layout NOT NULL"
+        assert store.execute(sql).fetchone() == (4,)
+    for options in ({}, {"from_rewards": True}):
+        assert [one for one in outcomes(tmp_path, **options) if not one.identical] == []
+
+
+def test_a_changed_share_of_a_challenger_is_caught(tmp_path: Path) -> None:
+    rivals = {**SOFT, "challenger": {"kind": "lints", "share": 0.3}}
+    run(shop(tmp_path, [rivals], budgets=[]), lambda engine: open_for(engine, 20, seed=1))
+    assert [one for one in outcomes(tmp_path) if not one.identical] == []
+    change(tmp_path, """UPDATE policy_steps SET lineup = json_set(lineup, '$.share', 0.4)""")
+    found = [one for one in outcomes(tmp_path) if not one.identical]
+    assert found
+    assert all(one.differences[0].field == "policy_version" for one in found)
+
+
+def test_policies_that_the_log_does_not_know_are_an_obstacle(home: Path, tmp_path: Path) -> None:
     (tmp_path / "s.db").write_bytes((home / "s.db").read_bytes())
-    change(tmp_path, "UPDATE configurations SET fingerprint = '00000000'")
+    change(tmp_path, "DELETE FROM policies")
     found = outcomes(tmp_path)
-    assert all("no configuration" in str(one.obstacle) for one in found if not one.identical)
+    assert all("does not know" in str(one.obstacle) for one in found if not one.identical)
     assert any(one.obstacle for one in found)
 
 
@@ -221,8 +262,10 @@ def test_the_last_bits_are_called_rounding(home: Path) -> None:
     assert not any(replace(one, obstacle="none").identical for one in found)
 
 
-def test_a_kept_configuration_makes_the_policy_of_its_placement(tmp_path: Path) -> None:
+def test_a_kept_spec_makes_the_policy_of_its_placement(tmp_path: Path) -> None:
     for placement in build_placements(shop(tmp_path)).values():
-        made = policy_of(placement.parameters, placement.names)
-        assert made.state()[0] == placement.policy.state()[0]
-        assert made.floor == placement.policy.floor
+        names = Names(placement.contexts.names, placement.pairs.names)
+        for model in placement.lineup.learning:
+            made = policy_of_spec(json.loads(json.dumps(model.spec, default=list)), names)
+            assert made.state()[0] == model.policy.state()[0]
+            assert made.floor == placement.policy.floor

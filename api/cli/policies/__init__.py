@@ -1,0 +1,1 @@
+"""`segue policies`: champion and challengers of a placement."""
