@@ -48,6 +48,8 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("get", "/v1/visitors/{visitor}/export"): "privacy",
     ("delete", "/v1/visitors/{visitor}"): "privacy",
     ("post", "/v1/segments/refit"): "admin",
+    ("get", "/v1/deliveries"): "read",
+    ("post", "/v1/deliveries/redeliver"): "admin",
 }
 
 

@@ -35,6 +35,8 @@ ROUTES = {
     ("get", "/v1/visitors/{visitor}/export"),
     ("delete", "/v1/visitors/{visitor}"),
     ("get", "/v1/segments"),
+    ("get", "/v1/deliveries"),
+    ("post", "/v1/deliveries/redeliver"),
     ("get", "/v1/policies"),
     ("get", "/v1/placements/{name}/actions"),
     ("get", "/v1/decisions/{decision_id}/explanation"),
