@@ -41,7 +41,7 @@ test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
 test-crash: $(VENV)/.dev ## kill -9 under load, 60 times (SEGUE_KILLS=1000 make test-crash), and other ends
-	SEGUE_KILLS=$${SEGUE_KILLS:-60} $(BIN)/python -m pytest tests/api/test_crash.py $(ARGS)
+	SEGUE_KILLS=$${SEGUE_KILLS:-60} $(BIN)/python -m pytest tests/api/test_crash.py tests/api/test_power_loss.py $(ARGS)
 
 test-security: $(VENV)/.dev ## strangers, leaked keys, forged webhooks, hostile bodies
 	$(BIN)/python -m pytest tests/api/test_security.py tests/api/test_auth.py tests/api/test_bodies.py tests/api/webhooks tests/policy/test_model_file.py $(ARGS)

@@ -41,6 +41,7 @@ HOOK = "/v1/webhooks/shop"
 CONFIGURATION = """
 [service]
 port = {port}
+durability = "{durability}"
 snapshot_seconds = 0.1
 deadline_ms = 30000
 
@@ -181,7 +182,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def service(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def service(
+    folder: Path, port: int, preload: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [
         sys.executable,
         "-m",
@@ -190,7 +193,11 @@ def service(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         "--config",
         str(folder / "segue.toml"),
     ]
-    with (folder / "log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
+    environment = os.environ | ({} if preload is None else {"LD_PRELOAD": str(preload)})
+    with (
+        (folder / "log").open("ab") as log,
+        subprocess.Popen(command, stderr=log, env=environment) as process,
+    ):
         try:
             wait_until_ready(process, port, folder)
             yield process
@@ -230,7 +237,7 @@ def test_books_balance_after_kills_under_load(tmp_path: Path) -> None:
                 process.send_signal(signal.SIGKILL)
                 for client in clients:
                     client.join()
-        settle(tmp_path, port, books)
+        settle(tmp_path, port, books, delivers=True)
         check_told(tmp_path / "segue.db", crm)
     check_log(tmp_path / "segue.db", books)
     check_folds(tmp_path)
@@ -239,8 +246,13 @@ def test_books_balance_after_kills_under_load(tmp_path: Path) -> None:
     assert n_decisions == sum(len(book.asked) for book in books), "a key was decided for twice"
 
 
-def configure(folder: Path, port: int, crm: str = "http://127.0.0.1:1/") -> None:
-    text = CONFIGURATION.format(port=port, crm=crm, secret=NEW)
+def configure(
+    folder: Path,
+    port: int,
+    crm: str = "http://127.0.0.1:1/",
+    durability: str = "power-loss",
+) -> None:
+    text = CONFIGURATION.format(port=port, crm=crm, secret=NEW, durability=durability)
     (folder / "segue.toml").write_text(text)
 
 
@@ -310,7 +322,7 @@ def test_a_full_disk_costs_decisions_not_answers_and_passes_without_a_restart(
     assert logged == set(kept)
 
 
-def settle(folder: Path, port: int, books: list[Books]) -> None:
+def settle(folder: Path, port: int, books: list[Books], *, delivers: bool = False) -> None:
     """Like any good sender, repeat all that was never acknowledged, and some that was."""
     with service(folder, port) as process:
         for number, book in enumerate(books):
@@ -327,7 +339,8 @@ def settle(folder: Path, port: int, books: list[Books]) -> None:
                 again = {"reward_id": reward_id, "decision_id": decision_id, "value": value}
                 assert client.post("/v1/rewards", again)["status"] == "duplicate"
             client.connection.close()
-        deliver(folder / "segue.db")
+        if delivers:
+            deliver(folder / "segue.db")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0, (folder / "log").read_text()[-4000:]
 
@@ -357,7 +370,7 @@ def check_log(database: Path, books: list[Books]) -> None:
         "SELECT max(n) FROM (SELECT sum(is_first) n FROM rewards GROUP BY decision_id)"
     ).fetchone()
     connection.close()
-    assert sum(len(book.decided) for book in books) > 20, "the load was no load"
+    assert sum(len(book.decided) for book in books) >= 20, "the load was no load"
     for book in books:
         assert book.decided <= decided
         assert book.observed | book.hooked <= set(observed)
