@@ -18,7 +18,7 @@ from api.loop.engine import Engine
 from api.personalizer.paths import PREFIX as PERSONALIZER
 from api.personalizer.problems import personalizer_body
 from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
-from api.routes import health, insight, personalizer, policies, privacy, readings
+from api.routes import deliveries, health, insight, personalizer, policies, privacy, readings
 from api.routes.answering import hot_routes
 from api.routes.hot import documented, schemas
 from api.settings import Settings
@@ -94,6 +94,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(readings.router)
     app.include_router(insight.router)
     app.include_router(policies.router)
+    app.include_router(deliveries.router)
     app.include_router(health.router)
     app.include_router(browser.router)
     return _with_cors(hot, settings.service.cors_origins)

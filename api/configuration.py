@@ -36,10 +36,10 @@ from api.settings import (
     SettingsError,
 )
 from api.supply_settings import BudgetSettings, InventorySettings
-from api.webhooks.settings import WebhookSourceSettings
+from api.webhooks.settings import WebhookEndpointSettings, WebhookSourceSettings
 
-WEBHOOK_PLAIN = ("name", "kind", "tolerance_seconds")
-"""What may be shown of `[[webhook_sources]]`: elsewhere somebody may have put a secret."""
+WEBHOOK_PLAIN = ("name", "kind", "tolerance_seconds", "types", "timeout_seconds", "tries")
+"""What may be shown of webhooks: elsewhere somebody may have put a secret."""
 
 
 def load_settings(path: Path) -> Settings:
@@ -124,6 +124,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "budgets": BudgetSettings,
         "inventories": InventorySettings,
         "webhook_sources": WebhookSourceSettings,
+        "webhook_endpoints": WebhookEndpointSettings,
         "actions": CapSettings if "cap" in place[:-1] else ActionSettings,
         "placements": _placement_section(place),
     }

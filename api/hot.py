@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 import structlog
 from pydantic import ValidationError
@@ -114,7 +115,8 @@ class HotPath:
             await self.app(scope, receive, send)
             return
         route, parameters = found
-        answer = await self.answer(route, parameters, scope["headers"], receive)
+        query = scope.get("query_string", b"")
+        answer = await self.answer(route, parameters, scope["headers"], receive, query)
         headers = [JSON_TYPE, (b"content-length", b"%d" % len(answer.body))]
         if answer.status == 204:
             headers = []
@@ -127,7 +129,12 @@ class HotPath:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def answer(
-        self, route: HotRoute, parameters: Mapping[str, str], headers: Any, receive: Receive
+        self,
+        route: HotRoute,
+        parameters: Mapping[str, str],
+        headers: Any,
+        receive: Receive,
+        query: bytes = b"",
     ) -> Answer:
         """Check, read, handle; every failure becomes a problem."""
         started = rates = None
@@ -136,7 +143,10 @@ class HotPath:
             self._check_load(route.scope)
             caller = ANONYMOUS
             if not route.signed:
-                caller = self._authenticator.caller(headers, route.scope)
+                presented = headers
+                if route.key_parameter is not None:
+                    presented = _with_key(headers, query, route.key_parameter)
+                caller = self._authenticator.caller(presented, route.scope)
                 rates = caller.headers
             if route.takes:
                 parameters = {**parameters, **_named(headers, route.takes)}
@@ -246,6 +256,15 @@ def _of_store(error: StoreUnavailableError) -> Problem:
     log.error("store_unavailable", error=str(error))
     detail = "the log cannot be written now and not all was kept: send it again, same ids"
     return Problem(503, "store-unavailable", detail, headers=headers)
+
+
+def _with_key(headers: Any, query: bytes, parameter: str) -> Any:
+    """The headers, and a key that the query carries as if it were among them."""
+    given = parse_qs(query.decode("latin-1"), max_num_fields=100).get(parameter)
+    if not given:
+        return headers
+    value = f"Bearer {given[0]}".encode("latin-1", "replace")
+    return [*(pair for pair in headers if pair[0] != b"authorization"), (b"authorization", value)]
 
 
 def _named(headers: Any, names: Sequence[str]) -> dict[str, str]:

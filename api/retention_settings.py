@@ -36,6 +36,9 @@ class RetentionSettings(Section):
     idempotency_days: int = Field(
         7, ge=1, le=LONGEST_DAYS, description="Answers to requests with an `Idempotency-Key`."
     )
+    outbox_days: int = Field(
+        7, ge=4, le=LONGEST_DAYS, description="Webhooks to endpoints, delivered or not."
+    )
 
     @property
     def keeps_all(self) -> bool:

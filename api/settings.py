@@ -47,7 +47,7 @@ from api.rule_settings import (
 from api.section import Name, Section, nearest
 from api.supply_checks import supply_faults
 from api.supply_settings import BudgetSettings, InventorySettings
-from api.webhooks.settings import WebhookSourceSettings, webhook_faults
+from api.webhooks.settings import WebhookEndpointSettings, WebhookSourceSettings, webhook_faults
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
 from policy.hashing import MOST_HASHED
@@ -319,6 +319,7 @@ class Settings(BaseSettings):
     placements: tuple[PlacementSettings, ...] = ()
     personalizer: PersonalizerSettings | None = None
     webhook_sources: tuple[WebhookSourceSettings, ...] = ()
+    webhook_endpoints: tuple[WebhookEndpointSettings, ...] = ()
 
     @classmethod
     def settings_customise_sources(

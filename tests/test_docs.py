@@ -23,6 +23,7 @@ from typer.main import get_command
 from api.app import create_app
 from api.cli.main import app as cli
 from api.configuration import parse_settings
+from api.ingest.shopify import _TOPICS
 from api.loop.placement import build_placements
 from api.personalizer.settings import PersonalizerSettings
 from api.promotion_settings import GuardrailSettings, PromotionSettings
@@ -46,8 +47,9 @@ from api.settings import (
     SegmentSettings,
     ServiceSettings,
 )
+from api.storage.outbox import NOTICE_TYPES
 from api.supply_settings import BudgetSettings, InventorySettings
-from api.webhooks.settings import WebhookSourceSettings
+from api.webhooks.settings import WebhookEndpointSettings, WebhookSourceSettings
 from policy.bandits.build import POLICY_KINDS, policy_parameters
 from policy.bandits.cats import NO_CHOOSERS
 from policy.catalog.condition.parser import parse
@@ -58,6 +60,7 @@ from policy.reward.spec import AGGREGATIONS
 from segments.event import EVENT_NAMES
 from segments.pipeline import Pipeline
 from tests.api.service import running_service, stored
+from tests.api.webhooks.senders import NEW, standard
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,6 +75,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[[inventories]]": InventorySettings,
     "[[keys]]": KeySettings,
     "[[webhook_sources]]": WebhookSourceSettings,
+    "[[webhook_endpoints]]": WebhookEndpointSettings,
     "[personalizer]": PersonalizerSettings,
     "[[actions]]": ActionSettings,
     "[[placements]]": PlacementSettings,
@@ -194,11 +198,25 @@ def test_the_example_of_a_price_range_draws_prices() -> None:
 
 
 def test_the_example_of_webhooks_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SHOPIFY_SECRET", "SHOP_SECRET", "SHOP_SECRET_BEFORE"):
+    for name in ("SHOPIFY_SECRET", "SHOP_SECRET", "SHOP_SECRET_BEFORE", "CRM_SECRET"):
         monkeypatch.setenv(name, f"whsec_{'A' * 40}")
-    (example, *_) = examples("docs/webhooks.md", "toml")
-    sources = parse_settings(tomllib.loads(example)).webhook_sources
+    incoming, outgoing = examples("docs/webhooks.md", "toml")
+    sources = parse_settings(tomllib.loads(incoming)).webhook_sources
     assert {one.name: len(one.secrets) for one in sources} == {"shopify": 1, "shop": 2}
+    (endpoint,) = parse_settings(tomllib.loads(outgoing)).webhook_endpoints
+    assert endpoint.types == ("conversion.credited", "alert.raised")
+    for name in (*NOTICE_TYPES, *_TOPICS):
+        assert f"`{name}`" in page("docs/webhooks.md")
+
+
+def test_the_example_of_a_receiver_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = examples("docs/webhooks.md", "python")
+    found: dict[str, Any] = {"secret": NEW}
+    exec(compile(block, "webhooks.md", "exec"), found)
+    told = {"type": "conversion.credited", "data": {"decision_id": "d", "worth": 1.5}}
+    body = json.dumps(told).encode()
+    found["received"](body, standard(body))
+    assert capsys.readouterr().out == "d 1.5\n"
 
 
 def test_the_example_of_retention_is_one() -> None:

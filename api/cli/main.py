@@ -20,6 +20,7 @@ from api.cli.segments.command import app as segments
 from api.cli.simulate.command import simulate
 from api.cli.train import train
 from api.cli.visitors import app as visitors
+from api.cli.webhooks import app as webhooks
 from api.loop.placement import build_placements
 from api.settings import Scope, SettingsError
 from policy.base import Policy
@@ -31,6 +32,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(visitors, name="visitors")
 app.add_typer(segments, name="segments")
 app.add_typer(policies, name="policies")
+app.add_typer(webhooks, name="webhooks")
 app.add_typer(train, name="train")
 app.command()(demo)
 app.command("evaluate")(evaluation)

@@ -5,9 +5,11 @@ from asyncio import Task
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import numpy as np
 import structlog
 from threadpoolctl import threadpool_limits
 
+from api.loop.alerts import Alerts
 from api.loop.clock import make_clock
 from api.loop.decide import Decider
 from api.loop.erase import Eraser, Memory
@@ -29,6 +31,8 @@ from api.loop.suppression import Suppression
 from api.settings import Settings
 from api.storage.base import StoreError
 from api.storage.sqlite import SQLiteStore
+from api.webhooks.endpoint import Endpoint
+from api.worker.delivery import Deliverer
 from api.worker.promotion import EVERY_SECONDS as PROMOTION_SECONDS
 from api.worker.promotion import Gatekeeper
 from api.worker.refit import Refitter
@@ -113,6 +117,14 @@ class Engine:
         )
         self.retention.judged_through = lambda: self.gatekeeper.read_through
         self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
+        self.alerts = Alerts(self.store, self.clock)
+        self.deliverer = Deliverer(
+            [Endpoint(one) for one in settings.webhook_endpoints],
+            self.store,
+            self.clock,
+            self.metrics,
+            np.random.default_rng(),
+        )
         self.explainer = Explainer(self.store, self.placements)
         self.records = Records(self.store, self.placements, settings.retention, self.clock)
         self.ready = False
@@ -127,6 +139,7 @@ class Engine:
         for placement in self.placements.values():
             placement.layout = self.store.layout(placement.names)
         self.suppression.load(*self.store.subjects.suppressions())
+        self.store.subscribe({one.name: one.types for one in self.settings.webhook_endpoints})
         layouts = self.explainer.layouts = self.store.layouts()
         self.clock.advance(self.store.latest_us())
         self.roster.restore()
@@ -152,6 +165,7 @@ class Engine:
             self._task(self.refitter.run()),
             self._every(PROMOTION_SECONDS, self.gatekeeper.run_once),
             self._every(RETENTION_SECONDS, self.retention.run_once),
+            *(self._task(self.deliverer.run(one)) for one in self.deliverer.endpoints),
         ]
         self.ready = True
 
@@ -204,8 +218,10 @@ class Engine:
                 await asyncio.sleep(seconds)
                 try:
                     await work()
-                except Exception:
-                    log.exception("background_work_failed", work=work.__qualname__)
+                except Exception as error:
+                    name, failed = "background_work_failed", work.__qualname__
+                    log.exception(name, work=failed)
+                    await self.alerts.raise_alert(name, failed, type(error).__name__)
 
         return self._task(repeat())
 

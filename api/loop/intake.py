@@ -66,7 +66,7 @@ class Intake:
             RepeatedRequestError: It was answered before.
         """
         try:
-            event = self._checked(self._parse(message, body_bytes, kind=kind))
+            event = self.check(self._parse(message, body_bytes, kind=kind))
         except EventError as error:
             if not isinstance(error, ErasedError):
                 await self._store.append_dead_letters([self._letter(message, error)])
@@ -152,7 +152,7 @@ class Intake:
         letters: list[DeadLetterRow] = []
         for index, message in chunk:
             try:
-                events.append(self._checked(parse(message, index)))
+                events.append(self.check(parse(message, index)))
             except EventError as error:
                 if not isinstance(error, ErasedError):  # nothing of theirs is kept
                     letters.append(self._letter(message, error))
@@ -166,7 +166,12 @@ class Intake:
         trusts = self._clock.trusts_requests
         return parse_message(message, self._clock.now(), trusts_clocks=trusts, **how)
 
-    def _checked(self, event: Event) -> Event:
+    def check(self, event: Event) -> Event:
+        """Let an event pass that may be appended.
+
+        Raises:
+            EventError: It is of another time, or from before the erasure of its visitor.
+        """
         self._observer.check_time(event)
         self._suppression.check(event)
         return event

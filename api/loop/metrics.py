@@ -30,6 +30,18 @@ class Metrics:
         self.waiting = Gauge(
             "segue_writes_waiting", "Writes that wait for the disk.", registry=self.registry
         )
+        self.webhooks = Counter(
+            "segue_webhooks",
+            "Tries to deliver a webhook, by what became of them.",
+            ("endpoint", "outcome"),
+            registry=self.registry,
+        )
+        self.webhooks_waiting = Gauge(
+            "segue_webhooks_waiting",
+            "Webhooks that wait to be delivered.",
+            ("endpoint",),
+            registry=self.registry,
+        )
 
     def learned(self, n_rows: int) -> None:
         """Count rewards that were learned."""

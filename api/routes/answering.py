@@ -11,6 +11,7 @@ from api.hot import IDEMPOTENCY_KEY, OWNER, Handler, HotRoute
 from api.idempotency import keyed_request
 from api.loop.engine import Engine
 from api.loop.intake import report
+from api.loop.measurements import API_SECRET, Measurements
 from api.loop.reward_batch import reward_batch
 from api.problems import Problem
 from api.schemas.decision import DecisionRequest
@@ -29,6 +30,7 @@ DECISIONS, REWARDS, REWARDS_BATCH = "/v1/decisions", "/v1/rewards", "/v1/rewards
 DECISION_REWARD = "/v1/decisions/{decision_id}/reward"
 ACTIVATE = "/v1/decisions/{decision_id}/activate"
 BATCH, WEBHOOKS = "/v1/batch", "/v1/webhooks/{source}"
+GA4, GA4_DEBUG = "/mp/collect", "/debug/mp/collect"
 MESSAGE_TYPES = ("track", "identify", "page", "screen", "group", "alias")
 
 Once = Callable[[str, bytes, Mapping[str, str]], KeyedRequest | None]
@@ -51,6 +53,7 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
         *_rewards_of_one(engine, once),
         *_events(engine, once),
         _webhooks(engine),
+        *_measurements(engine),
     ]
     return {route.path: route for route in routes}
 
@@ -142,6 +145,22 @@ def _webhooks(engine: Engine) -> HotRoute:
         return to_json(report(*await sources.receive(parameters["source"], body, parameters)))
 
     return HotRoute(WEBHOOKS, "ingest", webhook, takes=HEADERS, signed=True)
+
+
+def _measurements(engine: Engine) -> list[HotRoute]:
+    measurements = Measurements(engine.intake, engine.clock)
+
+    async def collect(body: bytes, _: Mapping[str, str]) -> bytes:
+        await measurements.collect(parsed(body))
+        return b""
+
+    async def validate(body: bytes, _: Mapping[str, str]) -> bytes:
+        return to_json({"validationMessages": measurements.validate(parsed(body))})
+
+    return [
+        HotRoute(GA4, "ingest", collect, status=204, key_parameter=API_SECRET),
+        HotRoute(GA4_DEBUG, "ingest", validate, key_parameter=API_SECRET),
+    ]
 
 
 def parsed(body: bytes) -> object:

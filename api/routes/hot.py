@@ -18,13 +18,22 @@ from api.routes.answering import (
     BATCH,
     DECISION_REWARD,
     DECISIONS,
+    GA4,
+    GA4_DEBUG,
     MESSAGE_TYPES,
     REWARDS,
     REWARDS_BATCH,
     WEBHOOKS,
 )
 from api.schemas.decision import DecisionRequest, DecisionResponse, ListResponse
-from api.schemas.ingest import IngestResponse, TrackingBatch, TrackingMessage, WebhookPayload
+from api.schemas.ingest import (
+    IngestResponse,
+    Measurement,
+    TrackingBatch,
+    TrackingMessage,
+    ValidationResponse,
+    WebhookPayload,
+)
 from api.schemas.reward import (
     ActivationRequest,
     ActivationResponse,
@@ -48,6 +57,20 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "description": "The same request under the same key is done once, and answered alike.",
 }
+
+_GA4 = [
+    {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": description,
+    }
+    for name, description in {
+        "api_secret": "A key of the service with the scope `ingest`.",
+        "measurement_id": "Not looked at.",
+    }.items()
+]
 
 SCHEMAS = "#/components/schemas/"
 
@@ -93,6 +116,8 @@ BODIES: dict[str, tuple[type[BaseModel], Any, str]] = {
         "Report that a decision was shown",
     ),
     WEBHOOKS: (WebhookPayload, IngestResponse, "Send a signed webhook"),
+    GA4: (Measurement, None, "GA4: send events"),
+    GA4_DEBUG: (Measurement, ValidationResponse, "GA4: check events, and keep none"),
     BATCH: (TrackingBatch, IngestResponse, "Send several tracking messages"),
     **{
         f"/v1/{kind}": (TrackingMessage, IngestResponse, f"Send a {kind} message")
@@ -142,7 +167,11 @@ def schemas(further: Iterable[type[BaseModel]] = ()) -> dict[str, Any]:
 def _endpoint(hot: HotPath, route: HotRoute) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         answer = await hot.answer(
-            route, request.path_params, request.scope["headers"], request.receive
+            route,
+            request.path_params,
+            request.scope["headers"],
+            request.receive,
+            request.scope.get("query_string", b""),
         )
         headers = dict(answer.headers or {})
         return Response(answer.body, answer.status, headers, answer.media_type)
@@ -167,6 +196,8 @@ def _described(path: str, body: type[BaseModel] | None) -> dict[str, Any]:
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
-    if path in BODIES and path != WEBHOOKS:
+    if path in (GA4, GA4_DEBUG):
+        parameters += _GA4
+    elif path in BODIES and path != WEBHOOKS:
         parameters.append(_KEY)
     return described | ({"parameters": parameters} if parameters else {})

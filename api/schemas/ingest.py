@@ -42,6 +42,31 @@ class WebhookPayload(BaseModel):
     data: dict[str, Any] | None = None
 
 
+class Measurement(BaseModel):
+    """A request of GA4's Measurement Protocol; `docs/events.md` lists what is read of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    client_id: str | None = None
+    user_id: str | None = None
+    timestamp_micros: int | str | None = None
+    events: list[dict[str, Any]] | None = Field(None, max_length=25)
+
+
+class ValidationMessage(BaseModel):
+    """What GA4's validation says of one field."""
+
+    fieldPath: str  # noqa: N815  # Google's spelling
+    description: str
+    validationCode: str  # noqa: N815  # Google's spelling
+
+
+class ValidationResponse(BaseModel):
+    """What is wrong; nothing where all is well."""
+
+    validationMessages: list[ValidationMessage]  # noqa: N815  # Google's spelling
+
+
 class RejectedMessage(BaseModel):
     """A message of a batch that could not be an event."""
 

@@ -20,6 +20,7 @@ from policy.reward.spec import RewardSpec
 
 if TYPE_CHECKING:
     from api.storage.keyed import Keyed, KeyedRequest, Told
+    from api.storage.outbox import Delivery, Notice, Sent
 
 EXPOSURES = "exposures"
 """Under which name the state is kept that says how far saved exposures reach."""
@@ -376,6 +377,28 @@ class Store(ABC):
         is there already has no effects. `on_commit` is called on the event loop in
         the order of the log, also when nobody waits for the future any more.
         """
+
+    @abstractmethod
+    def subscribe(self, endpoints: Mapping[str, Sequence[str]]) -> None:
+        """Which types of notices each endpoint wants, by its name. Before `start`."""
+
+    @abstractmethod
+    def tell(self, notice: "Notice") -> Future[int]:
+        """Put a notice into the outbox that nothing else is written with."""
+
+    @abstractmethod
+    def due_notices(
+        self, endpoint: str, now_us: int, limit: int
+    ) -> Future[tuple[list["Delivery"], int]]:
+        """What to send to an endpoint now, and how many are waiting for it in all."""
+
+    @abstractmethod
+    def settle_notices(self, results: Sequence["Sent"]) -> Future[None]:
+        """Note what came of tries to deliver."""
+
+    @abstractmethod
+    def redeliver(self, endpoint: str | None, message_id: str | None, now_us: int) -> Future[int]:
+        """Send again what is dead, or one message; how many deliveries that are."""
 
     @abstractmethod
     def buyer_of(self, order_id: str) -> Future[str | None]:

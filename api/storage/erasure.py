@@ -115,6 +115,7 @@ _STEPS = (
         "DELETE FROM dead_letters WHERE seq IN (SELECT value FROM json_each(:dead_letters))",
     ),
     ("answers", "DELETE FROM answers WHERE seq IN (SELECT value FROM json_each(:answers))"),
+    ("outbox", "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(:notices))"),
     (
         "exposures",
         "DELETE FROM exposures WHERE visitor IN (SELECT value FROM json_each(:decided_under))",
@@ -130,15 +131,8 @@ _UNINDEX = """DELETE FROM decisions_of_visitor
 def _delete(connection: sqlite3.Connection, person: Person) -> dict[str, int]:
     chosen = {
         name: json.dumps(getattr(person, name))
-        for name in (
-            "ids",
-            "current",
-            "decided_under",
-            "events",
-            "decisions",
-            "dead_letters",
-            "answers",
-        )
+        for name in Person._fields
+        if name not in ("visitor", "links", "ends")
     }
     connection.execute(_UNINDEX, chosen)
     rows = {table: connection.execute(sql, chosen).rowcount for table, sql in _STEPS}

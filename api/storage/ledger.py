@@ -29,6 +29,7 @@ from api.storage.base import (
     Specs,
 )
 from api.storage.orders import order_at, refunds_of
+from api.storage.outbox import Notice, tell
 from api.storage.windows import PLAIN, open_decisions
 from policy.reward.conversion import Conversion
 from policy.reward.refund import net
@@ -73,8 +74,24 @@ def _credit(connection: sqlite3.Connection, event: EventRow, seq: int, credit: C
             continue
         account.earnings[seq] = Earning(event.timestamp_us, worth)
         take_back_default(connection, account, now_us)
-        n_changed += post(connection, account, spec, Entry(reward_id, EVENT, now_us, seq, worth))
+        entry = Entry(reward_id, EVENT, now_us, seq, worth)
+        if post(connection, account, spec, entry):
+            n_changed += 1
+            tell(connection, _credited(event, account, worth))
     return n_changed
+
+
+def _credited(event: EventRow, account: Account, worth: float) -> Notice:
+    data = {
+        "decision_id": account.decision_id,
+        "placement": account.placement,
+        "visitor": account.visitor,
+        "event": event.name,
+        "message_id": event.message_id,
+        "order_id": event.order_id,
+        "worth": worth,
+    }
+    return Notice("conversion.credited", event.received_at_us, data, account.visitor)
 
 
 def _at_net(connection: sqlite3.Connection, credit: Credit) -> Conversion | None:

@@ -329,6 +329,28 @@ def placements_have_several_policies(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def outbox_of_webhooks(db: Database) -> None:
+    """What endpoints are to be told: one row for each endpoint and message."""
+    for statement in (
+        """CREATE TABLE outbox (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            message_id TEXT NOT NULL,
+            endpoint TEXT NOT NULL,
+            type TEXT NOT NULL,
+            body TEXT NOT NULL,
+            visitor TEXT,
+            created_at_us INTEGER NOT NULL,
+            status TEXT NOT NULL DEFAULT 'waiting',
+            tries INTEGER NOT NULL DEFAULT 0,
+            due_at_us INTEGER NOT NULL,
+            error TEXT
+        )""",
+        "CREATE INDEX outbox_due ON outbox (endpoint, due_at_us) WHERE status = 'waiting'",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

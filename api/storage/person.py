@@ -44,13 +44,15 @@ def find(connection: sqlite3.Connection, visitor: str) -> Person:
         ),
         decisions_under(connection, decided_under),
         letters_naming(connection, ids, after=0),
-        answers_about(connection, ids, after=0),
+        _about(connection, "answers", ids, after=0),
+        _about(connection, "outbox", ids, after=0),
         decided_under,
         tuple(name for name in ids if ownership.resolve(name) == visitor),
         (
             _last(connection, "events"),
             _last(connection, "dead_letters"),
             _last(connection, "answers"),
+            _last(connection, "outbox"),
         ),
     )
 
@@ -62,7 +64,7 @@ def since(connection: sqlite3.Connection, person: Person) -> Person | None:
         connection: In the writer's transaction.
         person: As found a little earlier.
     """
-    after_event, after_letter, after_answer = person.ends
+    after_event, after_letter, after_answer, after_notice = person.ends
     for _, event in _linking(connection, after_event):
         if {event.visitor, event.anonymous_id, event.previous_id} & set(person.ids):
             return None
@@ -74,7 +76,8 @@ def since(connection: sqlite3.Connection, person: Person) -> Person | None:
             *person.dead_letters,
             *letters_naming(connection, person.ids, after_letter),
         ),
-        answers=(*person.answers, *answers_about(connection, person.ids, after_answer)),
+        answers=(*person.answers, *_about(connection, "answers", person.ids, after_answer)),
+        notices=(*person.notices, *_about(connection, "outbox", person.ids, after_notice)),
     )
 
 
@@ -117,13 +120,14 @@ def letters_naming(
     return tuple(seq for seq, body in rows if _names(body, frozenset(ids)))
 
 
-def answers_about(
-    connection: sqlite3.Connection, ids: tuple[str, ...], after: int
+def _about(
+    connection: sqlite3.Connection, table: str, ids: tuple[str, ...], after: int
 ) -> tuple[int, ...]:
-    """Places of the answers that are about somebody, or have one of the ids in them."""
-    sql = """SELECT seq FROM answers WHERE seq > :after AND (
-                 visitor IN (SELECT value FROM json_each(:ids)) OR EXISTS (
-                     SELECT 1 FROM json_each(:inside) WHERE instr(CAST(answer AS TEXT), value)))"""
+    """Places of what was told, rows about somebody, or with one of the ids in them."""
+    said = {"answers": "CAST(answer AS TEXT)", "outbox": "body"}[table]
+    sql = f"""SELECT seq FROM {table} WHERE seq > :after AND (
+                  visitor IN (SELECT value FROM json_each(:ids)) OR EXISTS (
+                      SELECT 1 FROM json_each(:inside) WHERE instr({said}, value)))"""  # noqa: S608  # our own
     parameters = {"after": after, "ids": json.dumps(ids), "inside": _inside(ids)}
     return tuple(seq for (seq,) in connection.execute(sql, parameters))
 

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 EVERYTHING = 2**63 - 1
-OF_THEIR_TIME = {"dead_letters": "received_at_us", "answers": "answered_at_us"}
+OF_THEIR_TIME = {
+    "dead_letters": "received_at_us",
+    "answers": "answered_at_us",
+    "outbox": "created_at_us",
+}
 """Tables that nothing is folded from, and when their rows are of."""
 
 

@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 
 from sqlite_utils import Database
 
+from api.storage import outbox
 from api.storage.base import (
     EXPOSURES,
     Appended,
@@ -194,6 +195,30 @@ class SQLiteStore(Store):
             return Appended(tuple(seqs), n_rewards, tuple(settlements))
 
         return self.writer.call(once(work, keyed), on_commit)
+
+    def subscribe(self, endpoints: Mapping[str, Sequence[str]]) -> None:
+        """See `Store`."""
+        outbox.subscribe(self._connection, endpoints)
+
+    def tell(self, notice: outbox.Notice) -> Future[int]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: outbox.tell(connection, notice))
+
+    def due_notices(
+        self, endpoint: str, now_us: int, limit: int
+    ) -> Future[tuple[list[outbox.Delivery], int]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: outbox.due(connection, endpoint, now_us, limit))
+
+    def settle_notices(self, results: Sequence[outbox.Sent]) -> Future[None]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: outbox.settle(connection, results))
+
+    def redeliver(self, endpoint: str | None, message_id: str | None, now_us: int) -> Future[int]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: outbox.redeliver(connection, endpoint, message_id, now_us)
+        )
 
     def buyer_of(self, order_id: str) -> Future[str | None]:
         """See `Store`."""

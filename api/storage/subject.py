@@ -23,9 +23,10 @@ class Person(NamedTuple):
         decisions: Likewise.
         dead_letters: Likewise.
         answers: Places of what keyed requests were answered.
+        notices: Places of what endpoints were told of them.
         decided_under: Those of the ids that decisions of theirs stand under.
         current: Those of the ids that stand for the person now.
-        ends: The last row of `events`, `dead_letters` and `answers` that was looked at.
+        ends: The last row of `events`, `dead_letters`, `answers` and `outbox` that was looked at.
     """
 
     visitor: str
@@ -35,9 +36,10 @@ class Person(NamedTuple):
     decisions: tuple[int, ...]
     dead_letters: tuple[int, ...]
     answers: tuple[int, ...]
+    notices: tuple[int, ...]
     decided_under: tuple[str, ...]
     current: tuple[str, ...]
-    ends: tuple[int, int, int]
+    ends: tuple[int, int, int, int]
 
     def __bool__(self) -> bool:
         """Whether there is anything of theirs."""

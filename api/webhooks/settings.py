@@ -1,16 +1,19 @@
-"""`[[webhook_sources]]`: who sends webhooks here, and how they are told from strangers.
+"""`[[webhook_sources]]` and `[[webhook_endpoints]]`: who sends webhooks here, and who is sent some.
 
 Under `api.settings`. Secrets are kept as values that do not print themselves.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from api.section import Section
+from api.storage.outbox import NOTICE_TYPES, NoticeType
 from api.webhooks.signature import secret_bytes
 
 if TYPE_CHECKING:
@@ -67,6 +70,61 @@ class WebhookSourceSettings(Section):
         return self
 
 
+class WebhookEndpointSettings(Section):
+    """`[[webhook_endpoints]]`: somebody who is told what happens."""
+
+    name: PathName = Field(description="As it is called in commands and metrics.")
+    url: str = Field(max_length=2_000, description="Where to; `https`, except on loopback.")
+    secrets: tuple[Secret, ...] = Field(
+        min_length=1,
+        max_length=8,
+        description="Each signs, so that the receiver may rotate; `env:NAME` reads a variable.",
+    )
+    types: tuple[NoticeType, ...] = Field(
+        NOTICE_TYPES, min_length=1, description="What to tell; everything, unless given."
+    )
+    allow_private: bool = Field(
+        False, description="Whether it may be in a network that is not public, and without TLS."
+    )
+    timeout_seconds: float = Field(10.0, gt=0, le=60, description="For one try.")
+    tries: int = Field(10, ge=1, le=20, description="Until a delivery is dead.")
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        for i, secret in enumerate(self.secrets):
+            check_standard(secret.get_secret_value(), f"secrets[{i}]")
+        _check_url(self.url, anywhere=self.allow_private)
+        return self
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a host is loopback by its name already.
+
+    Example:
+        >>> [is_loopback_name(host) for host in ("localhost", "127.0.0.1", "::1", "10.0.0.1")]
+        [True, True, True, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_url(text: str, *, anywhere: bool) -> None:
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        raise ValueError("url: must be a URL such as https://shop.example/hooks") from None
+    plain = text.isascii() and text.isprintable() and " " not in text and not url.fragment
+    if url.scheme not in ("http", "https") or not url.hostname or not plain:
+        raise ValueError("url: must be an ASCII URL such as https://shop.example/hooks")
+    if url.username is not None or url.password is not None:
+        raise ValueError("url: must not have a user or a password in it; the signature says enough")
+    if url.scheme == "http" and not anywhere and not is_loopback_name(url.hostname):
+        raise ValueError("url: must begin with https://, unless allow_private is true")
+
+
 def check_standard(secret: str, field: str) -> None:
     """Refuse what is no secret of Standard Webhooks, without saying it.
 
@@ -81,6 +139,7 @@ def check_standard(secret: str, field: str) -> None:
 
 def webhook_faults(settings: "Settings") -> Iterator[str]:
     """What is twice."""
-    names = [source.name for source in settings.webhook_sources]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"webhook_sources: {name!r} is there more than once; names must be unique"
+    for section in ("webhook_sources", "webhook_endpoints"):
+        names = [one.name for one in getattr(settings, section)]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{section}: {name!r} is there more than once; names must be unique"

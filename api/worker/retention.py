@@ -61,6 +61,7 @@ class Retention:
             await self._save()
         days = {
             "answers": self._settings.idempotency_days,
+            "outbox": self._settings.outbox_days,
             "events": self._settings.events_days,
             "decisions": self._settings.decisions_days,
             "dead_letters": self._settings.dead_letters_days,

@@ -22,6 +22,8 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("post", "/v1/rewards/batch"): "reward",
     ("post", "/v1/decisions/{decision_id}/reward"): "reward",
     ("post", "/v1/decisions/{decision_id}/activate"): "reward",
+    ("post", "/mp/collect"): "ingest",
+    ("post", "/debug/mp/collect"): "ingest",
     ("post", "/v1/batch"): "ingest",
     ("post", "/v1/track"): "ingest",
     ("post", "/v1/identify"): "ingest",
@@ -57,6 +59,8 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("get", "/v1/visitors/{visitor}/export"): "privacy",
     ("delete", "/v1/visitors/{visitor}"): "privacy",
     ("post", "/v1/segments/refit"): "admin",
+    ("get", "/v1/deliveries"): "read",
+    ("post", "/v1/deliveries/redeliver"): "admin",
 }
 
 

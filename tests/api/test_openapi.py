@@ -12,7 +12,7 @@ from api.problems import ProblemBody
 from api.routes import personalizer
 from api.routes.hot import BODIES
 from api.schemas.decision import DecisionResponse, ListResponse
-from api.schemas.ingest import IngestResponse
+from api.schemas.ingest import IngestResponse, ValidationResponse
 from api.schemas.insight import ActionsResponse, ExplanationResponse
 from api.schemas.readings import (
     HealthResponse,
@@ -22,6 +22,7 @@ from api.schemas.readings import (
     VisitorResponse,
 )
 from api.schemas.reward import RewardBatchResponse, RewardResponse
+from api.schemas.webhooks import DeliveriesResponse, RedeliverResponse
 
 ROUTES = {
     *(("post", path) for path in (*BODIES, *personalizer.BODIES)),
@@ -35,6 +36,8 @@ ROUTES = {
     ("get", "/v1/visitors/{visitor}/export"),
     ("delete", "/v1/visitors/{visitor}"),
     ("get", "/v1/segments"),
+    ("get", "/v1/deliveries"),
+    ("post", "/v1/deliveries/redeliver"),
     ("get", "/v1/policies"),
     ("get", "/v1/placements/{name}/actions"),
     ("get", "/v1/decisions/{decision_id}"),
@@ -151,6 +154,10 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     path = f"/v1/decisions/{decision_id}/reward"
     yield service.post(path, json={"value": 0.5, "reward_id": decision_id}), RewardResponse
     yield service.post("/v1/rewards/batch", json={"rewards": [reward, {}]}), RewardBatchResponse
+    measured = {"client_id": "openapi", "events": [{"name": "view_cart"}, {"name": "no"}]}
+    yield service.post("/debug/mp/collect", json=measured), ValidationResponse
+    yield service.get("/v1/deliveries"), DeliveriesResponse
+    yield service.post("/v1/deliveries/redeliver", json={}), RedeliverResponse
     yield service.get("/v1/visitors/openapi"), VisitorResponse
     yield service.get("/v1/segments"), SegmentsResponse
     yield service.get("/v1/policies"), PoliciesResponse

@@ -17,6 +17,7 @@ from api.schemas.reward import DecisionReward
 from api.settings import Settings
 from api.storage.keyed import KeyedRequest
 from api.supply_settings import InventorySettings
+from api.webhooks.settings import WebhookEndpointSettings
 from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates
 from policy.catalog.exposure import NOTHING
@@ -27,9 +28,12 @@ IDS = ("person-ann@example.org", "device-of-ann-91", "old-id-of-ann/7")
 SHARED = "tablet-in-the-hall"
 CAP = {"limits": [{"kind": "content", "times": 50, "days": 7}]}
 STOCK = InventorySettings(name="stock", units=100_000, actions=("tea",), hold_minutes=60)
+NOBODY = WebhookEndpointSettings(
+    name="nobody", url="http://127.0.0.1:1/", secrets=(f"whsec_{'A' * 40}",), tries=20
+)
 PERSONAL = {
     "events", "decisions", "rewards", "dead_letters", "profiles", "aliases", "exposures",
-    "settlements", "answers",
+    "settlements", "answers", "outbox",
 }  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
@@ -41,7 +45,12 @@ def configured(folder: Path, kind: str = "linucb", **policy: Any) -> Settings:
     made = settings(folder, kind, policy={"kind": kind, **policy})
     limits = made.model_validate({**made.model_dump(exclude_unset=True), **CAP}).limits
     service = made.service.model_copy(update={"durability": "crash"})
-    changes = {"limits": limits, "service": service, "inventories": (STOCK,)}
+    changes = {
+        "limits": limits,
+        "service": service,
+        "inventories": (STOCK,),
+        "webhook_endpoints": (NOBODY,),
+    }
     return made.model_copy(update=changes)
 
 

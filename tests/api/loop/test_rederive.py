@@ -53,6 +53,7 @@ def learned(folder: Path) -> tuple[int, str]:
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of every kind of placement, whose service was killed once."""
     folder = tmp_path_factory.mktemp("everything")
+
     async def saved_half_way(engine: Engine) -> None:
         await open_for(engine, 7, seed=2)
         await engine.snapshots.save()

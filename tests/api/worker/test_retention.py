@@ -129,7 +129,7 @@ def test_a_refund_of_a_kept_decision_is_exact_however_old_its_order(tmp_path: Pa
         await engine.intake.one(
             {"userId": "bob", "messageId": "plain", "type": "page"}, "page", body_bytes=100
         )
-        assert await expire(engine) == {"answers": 0, "events": 1}
+        assert await expire(engine) == {"answers": 0, "outbox": 1, "events": 1}
         refund = {
             "userId": "bob",
             "event": "Order Refunded",
