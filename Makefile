@@ -97,6 +97,9 @@ bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact m
 bench-ppo: $(VENV)/.train ## share of a known optimum: PPO, bandits, myopic, constant (15 minutes)
 	$(BIN)/python -m benchmarks.ppo $(ARGS)
 
+bench-ppo-shoppers: $(VENV)/.train ## PPO beside bandits in full worlds, some perturbed (ten minutes)
+	$(BIN)/python -m benchmarks.ppo_shoppers $(ARGS)
+
 bench-simulator: $(VENV)/.train ## environment steps per second, numpy and compiled
 	$(BIN)/python -m benchmarks.simulator $(ARGS)
 

@@ -141,7 +141,14 @@ def main() -> None:
         envs = ShopperVectorEnv(N_SHOPPERS, world=WORLD, observe=observe)  # type: ignore[arg-type]
         rows.append(measure(f"ShopperVectorEnv, {observe}", vector(envs, n_days), n_rounds))
     env = gymnasium.make("segue/Shopper-v0", world=WORLD, disable_env_checker=True)
-    rows.append(measure("gymnasium.make, one shopper", single(env, 20 * n_days), n_rounds))
+    rows.append(measure("gymnasium.make, one shopper", single(env, 100 * n_days), n_rounds))
+    try:
+        env = gymnasium.make(
+            "segue/Shopper-v0", world=WORLD, disable_env_checker=True, compiled=True
+        )
+        rows.append(measure("the same, compiled", single(env, 500 * n_days), n_rounds))
+    except MissingExtra as missing:
+        rows.append(Row(f"the same, compiled: {missing}"))
     rows += peers(n_days, n_rounds)
     table = Table(
         f"steps per second, {N_SHOPPERS:,} shoppers at once where not said otherwise",

@@ -26,7 +26,8 @@ from simulator.dynamics.shopper import (
     rows_of,
 )
 from simulator.errors import ActionError, WorldError
-from simulator.footprint import FEATURES, N_SUMS, blank, features, fold
+from simulator.footprint import N_SUMS, blank, fold
+from simulator.readings import FEATURES, features
 
 if TYPE_CHECKING:
     from simulator.dynamics.world import World
@@ -144,7 +145,7 @@ class Crowd:
         Raises:
             ActionError: An action outside of the space, or masked; then nothing happened.
         """
-        actions = self._checked(actions)
+        actions = self.checked(actions)
         day = self.state[0].copy()
         self.state, block = self._advance(self.world, self.traits, self.state, actions, self.keys)
         outcome = rows_of(Outcome, block)
@@ -166,7 +167,7 @@ class Crowd:
     def observation(self) -> npt.NDArray[np.float32]:
         """What a policy sees this morning, (n, len(names))."""
         if self.observe == "oracle":
-            return _oracle(self.traits, self.state)
+            return oracle(self.traits, self.state)
         vector = features(self.sums, self.state[0])
         if self.observe == "features":
             return vector
@@ -213,7 +214,12 @@ class Crowd:
         self.seed, self.shoppers, self.keys = own.seed, own.shoppers, own.keys
         self.traits, self.state, self.sums = own.traits, own.state, own.sums
 
-    def _checked(self, actions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def checked(self, actions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The actions, if all can be done this morning.
+
+        Raises:
+            ActionError: As ``live``.
+        """
         chosen = np.asarray(actions)
         n_actions = self.world.n_actions
         if chosen.shape != self.shoppers.shape or chosen.dtype.kind not in "iu":
@@ -245,7 +251,8 @@ ORACLE: Final = (
 """Columns of the oracle's observation."""
 
 
-def _oracle(traits: Array, state: Array) -> npt.NDArray[np.float32]:
+def oracle(traits: Array, state: Array) -> npt.NDArray[np.float32]:
+    """What a shopper is and feels, columns as in ``ORACLE``, (n, n_columns)."""
     year = 2.0 * np.pi * state[0] / 364.0
     s = rows_of(State, state)
     columns = (

@@ -12,12 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.crowd import Crowd, Observe, Snapshot
+from simulator.dynamics.shopper import Outcome
 from simulator.errors import StepError
+from simulator.single import Single, advance
 from simulator.vector_env import CENTS_A_REWARD, spaces_of, world_of
 
 if TYPE_CHECKING:
-    from simulator.crowd import Advance
     from simulator.dynamics.world import World
+    from simulator.single import AdvanceOne
+
+_REWARD, _LEFT = Outcome._fields.index("reward"), Outcome._fields.index("left")
 
 
 class ShopperEnv(gymnasium.Env[Any, Any]):
@@ -27,7 +31,11 @@ class ShopperEnv(gymnasium.Env[Any, Any]):
         world: Where the shopper lives.
         observe: See ``Crowd``.
         max_episode_steps: Instead of the world's horizon.
-        advance: See ``Crowd``.
+        compiled: Whether days are compiled by numba (extra `train`), which takes some seconds at
+            the first and pays off after some 100,000. The bits are the same.
+
+    Raises:
+        MissingExtra: ``compiled`` without numba.
 
     Example:
         >>> env = ShopperEnv()
@@ -44,10 +52,12 @@ class ShopperEnv(gymnasium.Env[Any, Any]):
         world: World | None = None,
         observe: Observe = "features",
         max_episode_steps: int | None = None,
-        advance: Advance | None = None,
+        compiled: bool = False,
     ) -> None:
-        self.crowd = Crowd(world_of(world, max_episode_steps), 1, observe=observe, advance=advance)
+        self.crowd = Crowd(world_of(world, max_episode_steps), 1, observe=observe)
         self.observation_space, self.action_space = spaces_of(self.crowd)
+        self._single = Single(self.crowd, _advance(compiled))
+        self._horizon_days = self.crowd.world.horizon_days
         self._running: bool | None = None
 
     def reset(
@@ -73,6 +83,7 @@ class ShopperEnv(gymnasium.Env[Any, Any]):
         else:
             self.crowd.replace(np.ones(1, np.bool_))
         self._running = True
+        self._single.meet()
         return self.crowd.observation()[0], self._info()
 
     def step(
@@ -86,12 +97,12 @@ class ShopperEnv(gymnasium.Env[Any, Any]):
         """
         if not self._running:
             raise StepError("no shopper to step: call reset() first")
-        outcome = self.crowd.live(np.array([action]))
-        terminated = bool(self.crowd.left[0])
-        truncated = bool(self.crowd.timed_out[0]) and not terminated
+        outcome = self._single.live(action)  # type: ignore[arg-type]  # numpy's whole numbers, too
+        terminated = outcome.item(_LEFT) > 0.0
+        truncated = not terminated and self.crowd.state.item(0) >= self._horizon_days
         self._running = not (terminated or truncated)
-        reward = float(outcome.reward[0]) / CENTS_A_REWARD
-        return self.crowd.observation()[0], reward, terminated, truncated, self._info()
+        reward = outcome.item(_REWARD) / CENTS_A_REWARD
+        return self._observation(), reward, terminated, truncated, self._info()
 
     def clone(self) -> tuple[Snapshot, bool | None]:
         """Everything about this moment; ``restore`` comes back to it."""
@@ -101,9 +112,24 @@ class ShopperEnv(gymnasium.Env[Any, Any]):
         """Back to a moment: the same actions then lead to the same days, to the bit."""
         crowd, self._running = snapshot
         self.crowd.restore(crowd)
+        self._single.meet()
+
+    def _observation(self) -> npt.NDArray[np.float32]:
+        if self.crowd.observe == "features":
+            return self._single.observation()
+        seen: npt.NDArray[np.float32] = self.crowd.observation()[0]
+        return seen
 
     def _info(self) -> dict[str, Any]:
-        return {"action_mask": self.crowd.mask()[0], "shopper": int(self.crowd.shoppers[0])}
+        return {"action_mask": self._single.mask(), "shopper": self.crowd.shoppers.item(0)}
+
+
+def _advance(compiled: bool) -> AdvanceOne:
+    if not compiled:
+        return advance
+    from simulator.single_compiled import advance as fast  # noqa: PLC0415  # numba is optional
+
+    return fast
 
 
 def _shopper(options: dict[str, Any] | None) -> int | None:

@@ -22,6 +22,11 @@ class TrainingSettings:
         clip_range: Of the probability ratio.
         entropy: Weight of the entropy bonus, falling to nothing in a straight line.
         value_weight: Weight of the critic's loss.
+        idle: Share of decisions in which the untrained policy takes the first action, which should
+            be to do nothing; None for no more than any other. Where most contacts are not worth
+            their cost, there is less to unlearn.
+        reward_unit: What counts as a reward of 1. The critic learns best when the discounted reward
+            to come is of the order of 1 in it.
         width: Of the two hidden layers.
         seed: Of everything random.
         checkpoint_frames: What is trained between two checkpoints. At each, the luck is drawn
@@ -45,6 +50,8 @@ class TrainingSettings:
     clip_range: float = 0.2
     entropy: float = 0.003
     value_weight: float = 0.5
+    idle: float | None = None
+    reward_unit: float = 1.0
     width: int = 64
     seed: int = 0
     checkpoint_frames: int = 500_000
@@ -63,3 +70,6 @@ class TrainingSettings:
         parameter("clip_range", self.clip_range, 0.0, 1.0)
         parameter("entropy", self.entropy, 0.0, 10.0)
         parameter("value_weight", self.value_weight, 0.0, 100.0)
+        if self.idle is not None:
+            parameter("idle", self.idle, 0.0, 1.0, open_high=True)
+        parameter("reward_unit", self.reward_unit, 1e-9, 1e9)

@@ -24,7 +24,7 @@ from stable_baselines3 import PPO  # noqa: E402
 from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 from stable_baselines3.common.utils import set_random_seed  # noqa: E402
 
-from policy.ppo.masked import MaskedPolicy, Scaled, export  # noqa: E402
+from policy.ppo.masked import MaskedPolicy, Scaled, export, public_critic  # noqa: E402
 from policy.ppo.vec_env import MaskedVecEnv  # noqa: E402
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def train(
     """Train, keeping the best network.
 
     Args:
-        envs: SAME_STEP vector environment with ``info["action_mask"]``.
+        envs: SAME_STEP vector environment with ``info["action_mask"]``; what it tells the critic
+            alone, see ``policy.ppo.vec_env``, steadies the learning and is not needed afterwards.
         feature_names: Of the observation.
         action_ids: Of the actions.
         settings: Hyperparameters.
@@ -81,8 +82,8 @@ def train(
             divide a rollout.
         StateError: A checkpoint of other settings, features or actions.
     """
-    vec = MaskedVecEnv(envs)
-    n_columns = len(feature_names) + len(action_ids)
+    vec = MaskedVecEnv(envs, settings.reward_unit)
+    n_columns = len(feature_names) + len(action_ids) + vec.n_told
     if vec.observation_space.shape != (n_columns,) or vec.action_space.n != len(action_ids):
         raise ParameterError(
             f"{len(feature_names)} features and {len(action_ids)} actions do not fit spaces "
@@ -136,11 +137,19 @@ class _Run:
             policy_kwargs={
                 "net_arch": [settings.width, settings.width],
                 "features_extractor_class": Scaled,
-                "features_extractor_kwargs": {"mean": mean, "scale": scale},
+                "features_extractor_kwargs": {
+                    "mean": mean,
+                    "scale": scale,
+                    "n_features": len(feature_names),
+                },
             },
             seed=settings.seed,
             device="cpu",
         )
+        if settings.idle:
+            share = settings.idle / (1.0 - settings.idle) * (len(action_ids) - 1)
+            with torch.no_grad():
+                self.model.policy.action_net.bias[0] += math.log(share)
 
     @property
     def frames(self) -> int:
@@ -163,7 +172,7 @@ class _Run:
         self.model.learn(left, callback=_Each(self, on_frames), reset_num_timesteps=False)
 
     def judge(self, score: Callable[[Network], float] | None) -> None:
-        network = export(self.model.policy, *self.names)
+        network = self.exported()
         if score is None:
             self._best = network
             return
@@ -175,7 +184,15 @@ class _Run:
         self.scores.append((self.frames, value))
 
     def best(self) -> Network:
-        return self._best or export(self.model.policy, *self.names)
+        return self._best or self.exported()
+
+    def exported(self) -> Network:
+        """The policy as it is now, with a critic that needs no more than the features."""
+        policy, critic = self.model.policy, None
+        if self.vec.n_told:
+            seen = torch.as_tensor(self.model.rollout_buffer.observations)
+            critic = public_critic(policy, seen.reshape(-1, seen.shape[-1]))
+        return export(policy, *self.names, critic=critic, reward_unit=self.settings.reward_unit)
 
     def state(self) -> bytes:
         """Everything that the next leg needs, as a model file."""
@@ -254,9 +271,10 @@ def _scaling(
     rng = np.random.default_rng(seed)
     vec.seed(seed)
     observation, seen = vec.reset(), []
+    told = observation.shape[1] - vec.n_told
     for _ in range(SCALING_STEPS):
-        seen.append(observation[:, :n_features])
-        mask = observation[:, n_features:]
+        seen.append(np.delete(observation, np.s_[n_features:told], axis=1))
+        mask = observation[:, n_features:told]
         observation, *_ = vec.step((rng.random(mask.shape) * mask).argmax(1))
     rows = np.concatenate(seen).astype(np.float64)
     deviation = rows.std(0)

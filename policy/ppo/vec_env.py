@@ -2,6 +2,7 @@
 
 Needs the extra `train`. stable-baselines3's PPO knows no masks; so the mask travels as the last
 columns of the observation, into the rollout and out again, and `policy.ppo.masked` cuts it off.
+What an environment tells the critic alone (``info["told"]``) travels behind it.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ class MaskedVecEnv(VecEnv):  # type: ignore[misc]  # stable-baselines3 is option
 
     Args:
         envs: Of SAME_STEP autoreset, with flat observations, discrete actions, and
-            ``info["action_mask"]``.
+            ``info["action_mask"]``; where ``metadata["n_told"]`` is given, with ``info["told"]``
+            and, at an episode's end, ``info["final_told"]``, (num_envs, n_told).
+        reward_unit: What counts as a reward of 1.
 
     Raises:
         ParameterError: An environment of another kind.
     """
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, envs: VectorEnv[Any, Any, Any], reward_unit: float = 1.0) -> None:
         if envs.metadata.get("autoreset_mode") != AutoresetMode.SAME_STEP:
             raise ParameterError(
                 f"autoreset_mode is {envs.metadata.get('autoreset_mode')}: must be SAME_STEP"
@@ -46,9 +49,11 @@ class MaskedVecEnv(VecEnv):  # type: ignore[misc]  # stable-baselines3 is option
         if not isinstance(box, spaces.Box) or not isinstance(discrete, spaces.Discrete):
             raise ParameterError(f"spaces are {box}, {discrete}: must be a flat Box and a Discrete")
         self.envs = envs
-        n_actions = int(discrete.n)
-        low = np.concatenate([box.low.ravel(), np.zeros(n_actions, np.float32)])
-        high = np.concatenate([box.high.ravel(), np.ones(n_actions, np.float32)])
+        self.reward_unit = reward_unit
+        self.n_told = int(envs.metadata.get("n_told", 0))
+        n_actions, told = int(discrete.n), np.full(self.n_told, np.inf, np.float32)
+        low = np.concatenate([box.low.ravel(), np.zeros(n_actions, np.float32), -told])
+        high = np.concatenate([box.high.ravel(), np.ones(n_actions, np.float32), told])
         super().__init__(envs.num_envs, spaces.Box(low, high, dtype=np.float32), discrete)
         self._actions: npt.NDArray[np.int64] | None = None
         # One empty dict for all: thousands of fresh ones a step would cost more than the step.
@@ -58,7 +63,7 @@ class MaskedVecEnv(VecEnv):  # type: ignore[misc]  # stable-baselines3 is option
         """All slots anew, under the seed of the last ``seed()``."""
         observation, info = self.envs.reset(seed=self._seeds[0])
         self._reset_seeds()
-        return _with_mask(observation, info)
+        return _joined(observation, info)
 
     def step_async(self, actions: npt.NDArray[np.int64]) -> None:
         """Notes the actions."""
@@ -78,13 +83,16 @@ class MaskedVecEnv(VecEnv):  # type: ignore[misc]  # stable-baselines3 is option
         infos = self._nothing
         if over.any():
             infos = infos.copy()
-            last = _with_mask(info["final_obs"], {"action_mask": np.ones_like(info["action_mask"])})
+            every = np.ones_like(info["action_mask"])
+            final = {"action_mask": every, "told": info.get("final_told")}
+            last = _joined(info["final_obs"], final)
             for slot in np.flatnonzero(over):
                 infos[slot] = {
                     "terminal_observation": last[slot],
                     "TimeLimit.truncated": bool(truncated[slot]),
                 }
-        return _with_mask(observation, info), rewards.astype(np.float32), over, infos
+        rewards = np.asarray(rewards / self.reward_unit, np.float32)
+        return _joined(observation, info), rewards, over, infos
 
     def close(self) -> None:
         """Closes the environment."""
@@ -119,10 +127,9 @@ class MaskedVecEnv(VecEnv):  # type: ignore[misc]  # stable-baselines3 is option
         return [False] * len(list(self._get_indices(indices)))
 
 
-def _with_mask(
-    observation: npt.NDArray[np.float32], info: dict[str, Any]
-) -> npt.NDArray[np.float32]:
-    joined: npt.NDArray[np.float32] = np.concatenate(
-        [observation, info["action_mask"]], axis=1, dtype=np.float32
-    )
+def _joined(observation: npt.NDArray[np.float32], info: dict[str, Any]) -> npt.NDArray[np.float32]:
+    parts = [observation, info["action_mask"]]
+    if info.get("told") is not None:
+        parts.append(info["told"])
+    joined: npt.NDArray[np.float32] = np.concatenate(parts, axis=1, dtype=np.float32)
     return joined

@@ -85,25 +85,28 @@ def _exp(x: Number) -> Number:
     return _polynomial(r) * bits.view(np.float64)
 
 
-def _compiled_day() -> Any:
-    """`day.live`, compiled together with the functions that it calls."""
-    names: dict[str, Any] = dict(vars(day))
-    names |= {"where": _where, "least": _least, "most": _most, "exp": _exp}
-    for function in day.IN_ORDER:
+NUMBERS: dict[str, Any] = {"where": _where, "least": _least, "most": _most, "exp": _exp}
+"""What functions over arrays are compiled with, in place of numpy's."""
+
+
+def compiled_all(module: Any) -> dict[str, Any]:
+    """The functions of a module's ``IN_ORDER``, compiled together, among what they look up."""
+    names: dict[str, Any] = {**vars(module), **NUMBERS}
+    for function in module.IN_ORDER:
         rebound = FunctionType(function.__code__, names, function.__name__)
         names[function.__name__] = _compile(rebound, forceinline=True)
-    return names["live"]
+    return names
 
 
-_live = _compiled_day()
-_mix = _inline(draws.mix)
+_live = compiled_all(day)["live"]
+mix = _inline(draws.mix)
 _GAMMA, _MANTISSA, _UPPER = draws.GAMMA, draws.MANTISSA, draws.UPPER
 _UPPER_BITS, _ONE_BITS = draws.UPPER_BITS, draws.ONE_BITS
 _N_WORDS = N_DRAWS // 2
 
 
 @_inline
-def _unit(word: Number) -> Number:
+def unit(word: Number) -> Number:
     """As `simulator.dynamics.draws.unit`."""
     return np.uint64((word & _UPPER_BITS) | _ONE_BITS).view(np.float64) - 1.0
 
@@ -114,9 +117,9 @@ def _draw(keys: Number, days: Number, u: Number) -> None:
     for word in range(_N_WORDS):
         step = np.uint64(word + 1) * _GAMMA
         for i in range(CHUNK):
-            bits = _mix(keys[i] + days[i] * (np.uint64(_N_WORDS) * _GAMMA) + step)
-            u[2 * word * CHUNK + i] = _unit(bits >> _MANTISSA)
-            u[(2 * word + 1) * CHUNK + i] = _unit(bits << _UPPER)
+            bits = mix(keys[i] + days[i] * (np.uint64(_N_WORDS) * _GAMMA) + step)
+            u[2 * word * CHUNK + i] = unit(bits >> _MANTISSA)
+            u[(2 * word + 1) * CHUNK + i] = unit(bits << _UPPER)
 
 
 @_compile

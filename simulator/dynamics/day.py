@@ -68,6 +68,18 @@ class Choice(NamedTuple):
     category: Array
 
 
+class Odds(NamedTuple):
+    """Of going on to look, cart and checkout, and how much each category attracts."""
+
+    to_view: Array
+    to_cart: Array
+    to_checkout: Array
+    a_0: Array
+    a_1: Array
+    a_2: Array
+    a_3: Array
+
+
 class Order(NamedTuple):
     """The order that was decided on today: later or now, and its money."""
 
@@ -112,7 +124,8 @@ def live(
     order = decide(effects, traits, offer, draws, quote, choice)
     books = settle(effects, state, offer, draws, message, visit, choice, order)
     loyalty, share_off = learn(effects, state, books)
-    left = leave(effects, traits, state, draws, books, loyalty)
+    chance = leaving(effects, traits, state, books.ordered, loyalty)
+    left = where(draws.leave < chance, state.alive, 0.0)
     used = where(quote.redeeming > 0.0, choice.checked_out, 0.0)
     outcome = Outcome(
         books.margin - books.discount - books.contact_cost - books.returned_margin,
@@ -160,22 +173,27 @@ def send(effects: Effects, traits: Traits, state: State, offer: Offer, draws: Dr
 def come(
     effects: Effects, traits: Traits, state: State, offer: Offer, draws: Draws, message: Message
 ) -> Visit:
-    """Visits are Poisson; season, loyalty and opened messages bring them, fatigue keeps away."""
-    fatigue = state.fatigue_email + state.fatigue_push + state.fatigue_site
-    lift = effects.email_lift * offer.email + effects.push_lift * offer.push
-    rate = (
-        traits.visit_rate
-        * (1.0 + effects.season * (offer.demand - 1.0))
-        * (1.0 + effects.loyalty_visit * state.loyalty)
-        * (1.0 + message.opened * lift)
-        / (1.0 + effects.fatigue_visit * fatigue)
-    )
+    """Whether and where the shopper comes, and what is noticed there."""
+    rate = visits(effects, traits, state, offer, message)
     visited = where(draws.visit < 1.0 - exp(-rate), state.alive, 0.0)
     in_store = where(draws.store < effects.in_store * traits.store_share, visited, 0.0)
     online = visited - in_store
     site = offer.site * online / (1.0 + effects.fatigue_attention * state.fatigue_site)
     noticed = message.opened + where(draws.notice < site, 1.0, 0.0)
     return Visit(visited, in_store, online, noticed)
+
+
+def visits(effects: Effects, traits: Traits, state: State, offer: Offer, message: Message) -> Array:
+    """Visits are Poisson; season, loyalty and opened messages bring them, fatigue keeps away."""
+    fatigue = state.fatigue_email + state.fatigue_push + state.fatigue_site
+    lift = effects.email_lift * offer.email + effects.push_lift * offer.push
+    return (
+        traits.visit_rate
+        * (1.0 + effects.season * (offer.demand - 1.0))
+        * (1.0 + effects.loyalty_visit * state.loyalty)
+        * (1.0 + message.opened * lift)
+        / (1.0 + effects.fatigue_visit * fatigue)
+    )
 
 
 def ask(
@@ -199,14 +217,35 @@ def choose(
     visit: Visit,
     quote: Quote,
 ) -> Choice:
-    """Look, put into the cart, check out: a nested logit with dissimilarity 1/2 at each level.
+    """Look, put into the cart, check out: each with its odds of going on."""
+    searched = where(draws.search < effects.search, visit.online, 0.0)
+    o = odds(effects, traits, state, offer, visit.noticed, searched, quote)
+    viewed = where(draws.look * (1.0 + o.to_view) < o.to_view, visit.visited, 0.0)
+    carted = where(draws.cart * (1.0 + o.to_cart) < o.to_cart, viewed, 0.0)
+    checked_out = where(draws.checkout * (1.0 + o.to_checkout) < o.to_checkout, carted, 0.0)
+    mark = draws.category * (o.a_0 + o.a_1 + o.a_2 + o.a_3)
+    after_first = where(mark < o.a_0 + o.a_1, 1.0, where(mark < o.a_0 + o.a_1 + o.a_2, 2.0, 3.0))
+    category = where(viewed > 0.0, where(mark < o.a_0, 0.0, after_first), -1.0)
+    return Choice(searched, viewed, carted, checked_out, category)
+
+
+def odds(
+    effects: Effects,
+    traits: Traits,
+    state: State,
+    offer: Offer,
+    noticed: Array,
+    searched: Array,
+    quote: Quote,
+) -> Odds:
+    """A nested logit with dissimilarity 1/2 at each level.
 
     The odds of a level hold the inclusive value of the one below: √(1 + its odds).
     """
     drift = least(effects.drift * state.day, 1.0)
     checkout_odds = exp(utility(effects, traits, state, quote, drift))
     cart_odds = effects.cart_odds * sqrt(1.0 + checkout_odds)
-    lift = effects.target_lift * visit.noticed
+    lift = effects.target_lift * noticed
     a_0 = traits.attraction_0 + drift * (traits.attraction_1 - traits.attraction_0)
     a_1 = traits.attraction_1 + drift * (traits.attraction_2 - traits.attraction_1)
     a_2 = traits.attraction_2 + drift * (traits.attraction_3 - traits.attraction_2)
@@ -216,15 +255,8 @@ def choose(
     a_2 = a_2 + where(offer.category == 2.0, a_2 * lift, 0.0)
     a_3 = a_3 + where(offer.category == 3.0, a_3 * lift, 0.0)
     total = a_0 + a_1 + a_2 + a_3
-    searched = where(draws.search < effects.search, visit.online, 0.0)
     view_odds = effects.view_odds * sqrt(total * (1.0 + cart_odds)) * (1.0 + searched)
-    viewed = where(draws.look * (1.0 + view_odds) < view_odds, visit.visited, 0.0)
-    carted = where(draws.cart * (1.0 + cart_odds) < cart_odds, viewed, 0.0)
-    checked_out = where(draws.checkout * (1.0 + checkout_odds) < checkout_odds, carted, 0.0)
-    mark = draws.category * total
-    after_first = where(mark < a_0 + a_1, 1.0, where(mark < a_0 + a_1 + a_2, 2.0, 3.0))
-    category = where(viewed > 0.0, where(mark < a_0, 0.0, after_first), -1.0)
-    return Choice(searched, viewed, carted, checked_out, category)
+    return Odds(view_odds, cart_odds, checkout_odds, a_0, a_1, a_2, a_3)
 
 
 def utility(effects: Effects, traits: Traits, state: State, quote: Quote, drift: Array) -> Array:
@@ -297,16 +329,15 @@ def learn(effects: Effects, state: State, books: Books) -> tuple[Array, Array]:
     return loyalty + least(books.ordered * step, 1.0) * (1.0 - loyalty), share_off
 
 
-def leave(
-    effects: Effects, traits: Traits, state: State, draws: Draws, books: Books, loyalty: Array
+def leaving(
+    effects: Effects, traits: Traits, state: State, ordered: Array, loyalty: Array
 ) -> Array:
     """After an order as in BG/NBD, less for the loyal; and any day, from contact fatigue."""
     fatigue = state.fatigue_email + state.fatigue_push + state.fatigue_site
     squared = fatigue * fatigue
     worn = squared / (effects.fatigue_half * effects.fatigue_half + squared)
-    after_order = books.ordered * effects.dropout * traits.dropout
-    chance = after_order * (1.0 - effects.loyalty_keep * loyalty) + effects.fatigue_churn * worn
-    return where(draws.leave < chance, state.alive, 0.0)
+    after_order = ordered * effects.dropout * traits.dropout
+    return after_order * (1.0 - effects.loyalty_keep * loyalty) + effects.fatigue_churn * worn
 
 
 def remember(  # noqa: PLR0913, PLR0917  # each is a part of the day
@@ -361,6 +392,6 @@ def remember(  # noqa: PLR0913, PLR0917  # each is a part of the day
 
 
 IN_ORDER: Final[tuple[FunctionType, ...]] = (
-    send, come, ask, utility, choose, decide, settle, learn, leave, remember, live,
+    send, visits, come, ask, utility, odds, choose, decide, settle, learn, leaving, remember, live,
 )  # type: ignore[assignment]  # each is one; mypy sees callables  # fmt: skip
 """Every function of this module, callees first: what has to be compiled."""

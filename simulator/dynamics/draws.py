@@ -16,6 +16,8 @@ References:
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -85,6 +87,29 @@ def uniforms(
         drawn[2 * word] = unit(bits >> MANTISSA)
         drawn[2 * word + 1] = unit(bits << UPPER)
     return drawn
+
+
+def uniforms_of_one(key: np.uint64, day: int, n_purposes: int) -> list[float]:
+    """``uniforms`` of one shopper's day: the words side by side instead of the shoppers.
+
+    Example:
+        >>> key = shopper_keys(7, np.array([5]))
+        >>> uniforms_of_one(key[0], 3, 4) == uniforms(key, np.array([3]), 4)[:, 0].tolist()
+        True
+    """
+    n_words = n_purposes // 2
+    start = np.uint64((int(key) + day * n_words * int(GAMMA)) % 2**64)
+    bits = mix(start + _steps(n_words))
+    drawn = np.empty((n_words, 2))
+    drawn[:, 0] = unit(bits >> MANTISSA)
+    drawn[:, 1] = unit(bits << UPPER)
+    values: list[float] = drawn.ravel().tolist()
+    return values
+
+
+@lru_cache(8)
+def _steps(n_words: int) -> Words:
+    return np.arange(1, n_words + 1, dtype=np.uint64) * GAMMA
 
 
 def _times_gamma(factor: int) -> np.uint64:

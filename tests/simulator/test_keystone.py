@@ -17,7 +17,7 @@ from simulator.dynamics.effects import Effects
 from simulator.dynamics.shopper import Outcome
 from simulator.dynamics.world import World
 from simulator.events import day_events, morning, visitor_id
-from simulator.footprint import FEATURES
+from simulator.readings import FEATURES
 
 BUSY = replace(World(), effects=Effects(intent=1.0, return_rate=0.3, returned=0.3, opt_out=0.1))
 

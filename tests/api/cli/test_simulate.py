@@ -22,7 +22,7 @@ from policy.ppo.network import untrained
 from segments.event import Event, Product
 from simulator.dynamics.world import World
 from simulator.events import morning
-from simulator.footprint import FEATURES
+from simulator.readings import FEATURES
 from tests.api.service import running_service, stored
 
 if TYPE_CHECKING:

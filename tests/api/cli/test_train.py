@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from policy.ppo.network import from_bytes
-from simulator.footprint import FEATURES
+from simulator.readings import FEATURES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -157,3 +158,42 @@ def test_environments_that_do_not_fit_are_refused() -> None:
     late.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # type: ignore[misc]
     with pytest.raises(ParameterError, match="must be SAME_STEP"):
         train(late, NAMES, ACTIONS, SETTINGS)
+
+
+class Whispers(Locks):
+    """The lock is told to the critic alone: the actor sees nothing but its age."""
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "autoreset_mode": AutoresetMode.SAME_STEP, "n_told": 1,
+    }  # fmt: skip
+
+    def observe(self) -> tuple[np.ndarray, dict[str, Any]]:
+        seen, info = super().observe()
+        told = seen[:, :1].copy()
+        seen[:, 0] = 0.0
+        return seen, info | {"told": told}
+
+    def step(self, actions: np.ndarray) -> Any:
+        *found, info = super().step(actions)
+        if "final_obs" in info:
+            info["final_told"] = info["told"]
+        return *found, info
+
+
+def test_what_the_critic_is_told_reaches_neither_actor_nor_model() -> None:
+    from policy.ppo.train import train
+
+    settings = replace(SETTINGS, frames=8_192, reward_unit=0.5, idle=0.5)
+    network = train(Whispers(32), NAMES, ACTIONS, settings).network
+    assert network.mean.shape == (2,)
+    # The critic that is exported knows the features alone: a mean over the locks, in rewards.
+    assert 0.2 < network.value(np.array([0.0, 2.0])) < 0.8
+
+
+def test_an_idle_start_takes_the_first_action_as_often_as_it_is_asked_to() -> None:
+    from policy.ppo.train import train
+
+    settings = replace(SETTINGS, frames=1_024, learning_rate=0.0, idle=0.7)
+    network = train(Locks(32), NAMES, ACTIONS, settings).network
+    shares = network.probabilities(np.array([[30.0, 1.0], [60.0, 2.0]]))
+    assert shares[:, 0] == pytest.approx([0.7, 0.7], abs=0.02)

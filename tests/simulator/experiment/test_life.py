@@ -11,7 +11,7 @@ from simulator.dynamics.world import World
 from simulator.errors import WorldError
 from simulator.experiment.deciders import Fixed, make_decider
 from simulator.experiment.life import draw_each, live_through
-from simulator.footprint import FEATURES
+from simulator.readings import FEATURES
 
 WORLD = replace(World(), horizon_days=30)
 IDS = tuple(action.id for action in WORLD.actions)
