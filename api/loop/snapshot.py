@@ -6,6 +6,7 @@ first row. A model's snapshot and its place in the log are one row, so they cann
 
 import asyncio
 import importlib.metadata
+import json
 from collections.abc import Mapping
 
 import structlog
@@ -168,7 +169,7 @@ def _manifest(placement: Placement) -> dict[str, model_file.JSON]:
         "learned_through": placement.learned_through,
         "n_rewarded": placement.n_rewarded,
         "reward_sum": placement.reward_sum,
-        "parameters": {key: str(value) for key, value in placement.parameters.items()},
+        "parameters": json.loads(json.dumps(placement.parameters, default=list)),
         "fingerprint": placement.fingerprint,
         "context_names": list(placement.names["context"]),
         "feature_names": list(placement.names["features"]),

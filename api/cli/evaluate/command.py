@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from api.cli.evaluate.files import LogFile
-from api.cli.evaluate.policies import Chunks, prepared, wanted
+from api.cli.evaluate.policies import prepared, wanted
 from api.cli.evaluate.report import json_of, overall, page_of, table_of
+from api.cli.evaluate.source import Chunks
 from api.cli.failing import fail, settings_of
 from api.storage.base import StoreError
 from api.storage.decision_log import DecisionLog

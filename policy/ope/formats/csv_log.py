@@ -53,6 +53,15 @@ def read_csv(
         yield from_table(table, columns, actions, screen)
 
 
+def names_of_csv(path: Path) -> tuple[str, ...]:
+    """The names of a log's columns, in their order.
+
+    Raises:
+        LogError: No such file, or no header line.
+    """
+    return tuple(next(_tables(path, 1), {}))
+
+
 def write_csv(path: Path, chunks: Iterable[Decisions]) -> None:
     """Write a log, with a header line and every digit."""
     with path.open("w", encoding="utf-8", newline="") as file:

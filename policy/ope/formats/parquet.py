@@ -49,6 +49,16 @@ def read_parquet(
         yield from_table(table, columns, actions, screen)
 
 
+def names_of_parquet(path: Path) -> tuple[str, ...]:
+    """The names of a log's columns, in their order.
+
+    Raises:
+        EvaluationError: pyarrow is not installed.
+        LogError: No such file, or it cannot be read.
+    """
+    return tuple(_open(path).schema_arrow.names)
+
+
 def write_parquet(path: Path, chunks: Iterable[Decisions]) -> None:
     """Write a log, a row group a chunk.
 

@@ -66,7 +66,7 @@ def test_the_store_is_read_as_it_was_written(store: Path) -> None:
     assert rows.cluster is not None
     assert len(set(rows.cluster.tolist())) == 7
     assert rows.context[:, log.context_names.index("intercept")].tolist() == [1.0] * rows.n_rows
-    assert set(rows.labels) == {"segment", "day"}
+    assert set(rows.labels) == {"segment", "day", "weekday", "hour"}
 
 
 def test_small_chunks_are_the_same_log(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
