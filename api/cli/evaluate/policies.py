@@ -34,6 +34,7 @@ class Wanted:
         kind: Of one that has to learn; empty for the others.
         parameters: Of that kind.
         of_log: Makes the policy, where it needs the names of the log's features.
+        model: A file that it is read from, which may know what it is judged by.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Wanted:
     kind: str = ""
     parameters: Mapping[str, Any] | None = None
     of_log: Callable[[Source], Target] | None = None
+    model: Path | None = None
 
     def on(self, source: Source) -> "Wanted":
         """The same for one log.
@@ -75,7 +77,7 @@ def wanted(text: str) -> Wanted:
     if text.endswith(".toml"):
         return _of_toml(Path(text))
     if text.endswith(".zip"):
-        return Wanted(Path(text).stem, of_log=partial(target_of_model, Path(text)))
+        return _of_model(Path(text).stem, Path(text))
     if text in PLAIN:
         return Wanted(text, PLAIN[text]())
     if text.startswith(ALWAYS):
@@ -88,6 +90,10 @@ def wanted(text: str) -> Wanted:
     )
 
 
+def _of_model(name: str, path: Path, floor: float | None = None) -> Wanted:
+    return Wanted(name, of_log=partial(target_of_model, path, floor=floor), model=path)
+
+
 def _of_toml(path: Path) -> Wanted:
     said = toml_of(path)
     if set(said) == {"always"}:
@@ -95,8 +101,7 @@ def _of_toml(path: Path) -> Wanted:
     if "rules" in said:
         return Wanted(path.stem, of_log=partial(target_of_rules, path, said))
     if "model" in said and set(said) <= {"model", "floor"}:
-        model, floor = path.parent / str(said["model"]), said.get("floor")
-        return Wanted(path.stem, of_log=partial(target_of_model, model, floor=floor))
+        return _of_model(path.stem, path.parent / str(said["model"]), said.get("floor"))
     kind = said.pop("kind", None)
     if kind in PLAIN and not said:
         return Wanted(path.stem, PLAIN[kind]())

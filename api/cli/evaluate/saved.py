@@ -48,6 +48,25 @@ def target_of_model(path: Path, source: Source, floor: float | None = None) -> T
         raise EvaluationError(f"--policy {path}: {error}") from None
 
 
+def known_already(name: str, path: Path, source: Source) -> str | None:
+    """A warning, where a saved model has learned from the placement that it is judged on.
+
+    Args:
+        name: What it is called.
+        path: A model file that `target_of_model` took.
+        source: The log.
+    """
+    manifest, _ = model_file.load(path.read_bytes())
+    row = manifest.get("learned_through")
+    if manifest.get("placement") != source.name or not row:
+        return None
+    return (
+        f"{name}: has learned rewards up to row {row} of this log, and is judged by them as well: "
+        "too well, perhaps; judge its kind instead, which learns from the first half only, or the "
+        "model on later decisions"
+    )
+
+
 def _of_policy(manifest: Mapping[str, Any], arrays: Mapping[str, Any], source: Source) -> Target:
     names = {"context": manifest.get("context_names"), "features": manifest.get("feature_names")}
     parameters = manifest.get("parameters")
