@@ -106,7 +106,7 @@ class Rules:
         chosen = np.full(log.n_rows, -1, np.int64)
         for rule in self.rules:
             place, test = position_of(log, rule.show), program.test(rule.when)
-            holds = np.array([test(row) is True for row in rows or [()] * log.n_rows], np.bool_)
+            holds = np.array([bool(test(row)) for row in rows or [()] * log.n_rows], np.bool_)
             chosen[(chosen < 0) & holds & eligible[:, place]] = place
         otherwise = position_of(log, self.otherwise)
         chosen[(chosen < 0) & eligible[:, otherwise]] = otherwise
@@ -123,7 +123,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A column of the context.
+    """A column of the context, to six digits: logs hold float32, and 3 orders are not 2.9999998.
 
     Args:
         column: Its position.
@@ -136,7 +136,9 @@ class Numbers:
     def __call__(self, log: Decisions) -> list[float]:
         """See ``Reader``."""
         values: list[float] = log.context[:, self.column].tolist()
-        return values if self.natural is None else [self.natural(value) for value in values]
+        if self.natural is not None:
+            values = [self.natural(value) for value in values]
+        return [float(f"{value:.6g}") for value in values]
 
 
 @dataclass(frozen=True, slots=True)

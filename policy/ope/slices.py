@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from policy.errors import EvaluationError
 from policy.ope.log import Decisions
 
 if TYPE_CHECKING:
@@ -61,3 +62,32 @@ def between(chunks: Chunks, start: int, stop: int) -> Iterator[Decisions]:
 def count_rows(chunks: Chunks) -> int:
     """Number of rows, by one pass over the log."""
     return sum(log.n_rows for log in chunks())
+
+
+def joined(chunks: Iterable[Decisions]) -> Decisions:
+    """A whole log as one chunk, in memory.
+
+    Raises:
+        EvaluationError: There is no chunk.
+
+    Example:
+        >>> rows = np.zeros(2, int)
+        >>> parts = [Decisions(("a",), rows, np.arange(2.0) + i, np.ones(2), first_row=i)
+        ...          for i in (0, 2)]
+        >>> joined(parts).reward
+        array([0., 1., 2., 3.])
+    """
+    parts = list(chunks)
+    if not parts:
+        raise EvaluationError("the log has no rows")
+    whole: dict[str, Any] = {"actions": parts[0].actions, "first_row": parts[0].first_row}
+    for one in fields(parts[0]):
+        value = getattr(parts[0], one.name)
+        if one.name in ("labels", "targets"):
+            whole[one.name] = {
+                name: np.concatenate([getattr(part, one.name)[name] for part in parts])
+                for name in value
+            }
+        elif isinstance(value, np.ndarray):
+            whole[one.name] = np.concatenate([getattr(part, one.name) for part in parts])
+    return Decisions(**whole)

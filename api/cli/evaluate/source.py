@@ -4,9 +4,9 @@ Where it stands: in front of the policies, which ask it for features by name.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import NamedTuple
 
 from api.cli.evaluate.files import LogFile
 from api.loop.facts import FLAGS
@@ -28,8 +28,7 @@ _TIMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A log to evaluate on.
 
     Args:

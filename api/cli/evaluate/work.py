@@ -1,6 +1,6 @@
 """The work of an evaluation on one log, with a bar that says how far it is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,11 +11,12 @@ from api.cli.evaluate.policies import Wanted, prepared
 from api.cli.evaluate.report import Section
 from api.cli.evaluate.saved import known_already
 from api.cli.evaluate.source import Chunks, Source
+from policy.errors import EvaluationError
 from policy.ope.evaluate import Question, evaluate
 from policy.ope.log import Decisions
 from policy.ope.overlap import overlaps
 from policy.ope.progressive import Point, learning_curves
-from policy.ope.search import search
+from policy.ope.search import Found, search
 from policy.ope.slices import count_rows
 from policy.ope.targets import Uniform
 
@@ -93,27 +94,33 @@ def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
     targets = targets or {"uniform": Uniform()}  # of a search alone
     question = Question(targets, by=asked.by, rewards=asked.rewards, baseline=asked.baseline)
     learners = [one for one in policies if one.kind and asked.curves]
+    found = evaluate(chunks, question)
+    warnings = [
+        warning
+        for one in policies
+        if one.model is not None
+        and (warning := known_already(one.name, one.model, source)) is not None
+    ]
+    searched, cannot = _searched(watched(source.chunks, "searching"), asked.candidates)
     return Section(
         source.name,
-        evaluate(chunks, question),
+        found,
         asked.baseline,
         overlaps(chunks(), targets) if asked.overlaps else None,
-        _curves(watched(source.chunks, "learning"), learners)
-        if asked.curves and learners
-        else None,
-        search(
-            watched(source.chunks, "searching"),
-            {one.name: one.learner for one in asked.candidates},
-        )
-        if asked.candidates
-        else None,
-        [
-            warning
-            for one in policies
-            if one.model is not None
-            and (warning := known_already(one.name, one.model, source)) is not None
-        ],
+        _curves(watched(source.chunks, "learning"), learners) if learners else None,
+        searched,
+        [*warnings, *cannot],
     )
+
+
+def _searched(chunks: Chunks, candidates: Sequence[Wanted]) -> tuple[Found | None, list[str]]:
+    """What a search found, or why it cannot: the rest of an evaluation stands without it."""
+    if not candidates:
+        return None, []
+    try:
+        return search(chunks, {one.name: one.learner for one in candidates}), []
+    except EvaluationError as error:
+        return None, [f"search: {error}"]
 
 
 def _curves(chunks: Chunks, learners: Iterable[Wanted]) -> dict[str, tuple[Point, ...]]:
