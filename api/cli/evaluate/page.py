@@ -83,7 +83,7 @@ def _parts(section: Section, *, several: bool) -> Iterator[str]:
     yield _card(_table(section))
     found = section.evaluation
     yield _figure(estimates_figure(found), _HOW["value"])
-    if section.baseline is not None and len(overall(found)) > 1:
+    if _compares(section, OVERALL):
         yield _figure(lift_figure(found), _lift(section))
     if section.overlaps is not None:
         yield '<div class="pair">'
@@ -103,10 +103,20 @@ def _parts(section: Section, *, several: bool) -> Iterator[str]:
 
 def _by_label(section: Section, label: str) -> Iterator[str]:
     found = section.evaluation
-    yield _figure(groups_figure(found, label), _HOW["group"].format(label=label))
-    if section.baseline is not None:
+    if any(one.diagnosis.answerable for one in found.results if one.group.label == label):
+        yield _figure(groups_figure(found, label), _HOW["group"].format(label=label))
+    if _compares(section, label):
         yield _figure(lift_figure(found, label), _lift(section))
     yield _figure(support_figure(found, label), _HOW["support"])
+
+
+def _compares(section: Section, label: str) -> bool:
+    """Whether there is any lift to draw."""
+    return any(
+        one.advantage is not None and one.diagnosis.answerable
+        for one in section.evaluation.results
+        if one.group.label == label
+    )
 
 
 def _lift(section: Section) -> str:

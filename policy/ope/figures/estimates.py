@@ -42,7 +42,8 @@ def estimates_figure(found: Evaluation) -> go.Figure:
     figure.update_yaxes(type="category", categoryarray=[one.policy for one in told])
     figure.update_xaxes(title="reward a decision, 95 % interval")
     height = 150 + 38 * max(len(told), 2)
-    return styled(figure, "What each policy would have earned", untold, height, legend=False)
+    notes = [f"left out, the log cannot tell: {', '.join(untold)}"] if untold else []
+    return styled(figure, "What each policy would have earned", notes, height, legend=False)
 
 
 def groups_figure(found: Evaluation, label: str) -> go.Figure:
@@ -145,11 +146,14 @@ def _shown_values(told: Sequence[Result]) -> set[str]:
 
 
 def _untold(own: Sequence[Result], told: Sequence[Result], values: set[str]) -> list[str]:
-    """What a figure by label leaves out, by policy."""
+    """What a figure by label leaves out."""
     notes = []
     for policy in dict.fromkeys(one.policy for one in own):
         total = sum(one.policy == policy for one in own)
-        shown = sum(one.policy == policy and one.group.value in values for one in told)
-        if shown < total:
-            notes.append(f"{policy}: {total - shown} of {total}")
+        n_told = sum(one.policy == policy for one in told)
+        if n_told < total:
+            notes.append(f"{policy} {total - n_told} of {total}" if total > 1 else policy)
+    notes = [f"left out, the log cannot tell: {', '.join(notes)}"] if notes else []
+    if len({one.group.value for one in told}) > len(values):
+        notes.append(f"shown are the {len(values)} with the most decisions")
     return notes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from policy.ope.figures.style import GREY, MOST_ACTIONS, colours, styled
+from policy.ope.figures.style import GREY, MOST_ACTIONS, colours, short, styled
 from policy.ope.overlap import EDGES
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def shares_figure(found: Overlaps) -> go.Figure:
             marker={"size": 9, "color": colour[policy], "symbol": "diamond"},
         )  # fmt: skip
     figure.update_yaxes(title="share of the decisions", tickformat=".0%")
-    figure.update_xaxes(type="category")
+    figure.update_xaxes(type="category", tickvals=names, ticktext=[short(name) for name in names])
     left = len(found.actions) - len(names)
     note = [f"{left} actions that were shown less often are left out"] if left > 0 else []
     return styled(figure, "What is shown", note)

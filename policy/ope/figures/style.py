@@ -16,12 +16,25 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 GREY, LINE = "#6b7280", "#e5e7eb"
 MOST_VALUES, MOST_ACTIONS = 40, 25
 """Values of a label, and actions, in one figure."""
+LONGEST_NAME = 20
 
 
 def colours(policies: Sequence[str]) -> dict[str, str]:
     """A colour for each policy, in their order."""
     names = dict.fromkeys(policies)
     return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
+
+
+def short(name: str) -> str:
+    """A name that fits an axis.
+
+    Example:
+        >>> short("VEGETABLES - SHELF STABLE")
+        'VEGETABLES - SHELF…'
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    return name[: LONGEST_NAME - 1].rstrip() + "…"
 
 
 def pale(colour: str) -> str:
@@ -51,7 +64,7 @@ def hover(one: Estimate) -> str:
 def styled(
     figure: go.Figure,
     title: str,
-    untold: Sequence[str] = (),
+    notes: Sequence[str] = (),
     height: int = 420,
     *,
     legend: bool = True,
@@ -61,7 +74,7 @@ def styled(
     Args:
         figure: With its traces and axes.
         title: In a few words.
-        untold: What is left out, for a note at the foot.
+        notes: What is left out, for the foot.
         height: In pixels.
         legend: Whether there is one.
     """
@@ -70,16 +83,16 @@ def styled(
         title={"text": title, "x": 0.0, "xref": "container", "y": 0.98, "yanchor": "top",
                "font": {"size": 17}},
         height=height + 30 * legend,
-        margin={"l": 60, "r": 30, "t": 50 + 40 * legend, "b": 60 + 22 * bool(untold)},
+        margin={"l": 60, "r": 30, "t": 50 + 40 * legend, "b": 60 + 22 * bool(notes)},
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#1f2937"},
         showlegend=legend,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0.0, "xanchor": "left"},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=LINE, automargin=True)
     figure.update_yaxes(gridcolor=LINE, automargin=True)
-    if untold:
+    if notes:
         figure.add_annotation(
-            text=f"left out, the log cannot tell: {', '.join(untold)}", showarrow=False,
+            text="; ".join(notes), showarrow=False,
             xref="paper", yref="paper", x=0.0, y=0.0, yshift=-62, xanchor="left", yanchor="top",
             font={"size": 11, "color": GREY},
         )  # fmt: skip

@@ -335,7 +335,7 @@ def test_everything_is_on_one_page_and_in_one_json(tmp_path: Path) -> None:
     assert {"weights", "curves", "search", "results"} <= set(found)
     assert set(found["curves"]) == {"softmax", "logged"}
     assert len(found["search"]["tried"]) == 3  # softmax has no epsilon
-    assert found["search"]["n_rows"]["taught"] == found["n_rows"]
+    assert found["n_rows"] - found["search"]["n_rows"]["taught"] in (0, 1)  # halves of the log
     text = page.read_text()
     for title in ("What each policy would have earned", "Lift by segment", "Weights", "Searched"):
         assert title in text
