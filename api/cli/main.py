@@ -12,6 +12,7 @@ from api.auth import key_hash, new_key
 from api.cli.demo.command import demo
 from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
+from api.cli.export import app as exports
 from api.cli.failing import fail, settings_of
 from api.cli.lift import lift_of_placement
 from api.cli.policies.command import app as policies
@@ -33,6 +34,7 @@ app.add_typer(visitors, name="visitors")
 app.add_typer(segments, name="segments")
 app.add_typer(policies, name="policies")
 app.add_typer(webhooks, name="webhooks")
+app.add_typer(exports, name="export")
 app.add_typer(train, name="train")
 app.command()(demo)
 app.command("evaluate")(evaluation)

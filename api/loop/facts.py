@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from api.loop.clock import from_us
 from policy.catalog.condition.tree import Field
-from policy.catalog.condition.vocabulary import FieldType
+from policy.catalog.condition.vocabulary import WEEKDAYS, FieldType
 from policy.catalog.rulebook import action_vocabulary
 from segments.features.schema import SCHEMA
 from segments.look import Look
@@ -18,7 +18,6 @@ from segments.look import Look
 if TYPE_CHECKING:
     from api.settings import ActionSettings, PlacementSettings
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FLAGS = frozenset({"known"})
 """Features that are 0 or 1."""
 

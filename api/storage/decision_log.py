@@ -7,7 +7,7 @@ be used while the service runs.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from api.storage.base import StoreError
 from api.storage.reading import reading
+from policy.catalog.condition.vocabulary import WEEKDAYS
 from policy.ope.log import Decisions
 
 LARGEST_CHUNK = 20_000
@@ -45,6 +46,7 @@ class DecisionLog:
     Args:
         path: The store's file.
         placement: Its name.
+        timezone: Of the labels `day`, `weekday` and `hour`.
 
     Attributes:
         actions: Every candidate of every decision, sorted.
@@ -57,6 +59,7 @@ class DecisionLog:
 
     path: Path
     placement: str
+    timezone: tzinfo = UTC
     actions: tuple[str, ...] = field(init=False)
     context_names: tuple[str, ...] = field(init=False)
     feature_names: tuple[str, ...] = field(init=False)
@@ -115,7 +118,7 @@ class DecisionLog:
             context[i] = _picked(np.frombuffer(seen, np.float32), of_context)
             own = np.frombuffer(pairs, np.float32).reshape(len(places), -1)
             features[i, places] = _picked(own, of_pair)
-        days = [datetime.fromtimestamp(row[9] / 1e6, UTC).date().isoformat() for row in rows]
+        moments = [datetime.fromtimestamp(row[9] / 1e6, self.timezone) for row in rows]
         return Decisions(
             self.actions,
             action,
@@ -126,7 +129,12 @@ class DecisionLog:
             logging,
             features,
             np.array([visitors.setdefault(row[7], len(visitors)) for row in rows], np.int64),
-            {"segment": np.array([row[8] for row in rows]), "day": np.array(days)},
+            {
+                "segment": np.array([row[8] for row in rows]),
+                "day": np.array([moment.date().isoformat() for moment in moments]),
+                "weekday": np.array([WEEKDAYS[moment.weekday()] for moment in moments]),
+                "hour": np.array([f"{moment.hour:02}" for moment in moments]),
+            },
             first_row=first_row,
         )
 

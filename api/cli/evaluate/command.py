@@ -9,72 +9,115 @@ from rich.console import Console
 from rich.markup import escape
 
 from api.cli.evaluate.files import LogFile
-from api.cli.evaluate.policies import Chunks, prepared, wanted
-from api.cli.evaluate.report import json_of, overall, page_of, table_of
+from api.cli.evaluate.grid import candidates_of
+from api.cli.evaluate.page import page_of
+from api.cli.evaluate.policies import wanted
+from api.cli.evaluate.report import Section, json_of, overall, table_of, verdict_of, write_parquet
+from api.cli.evaluate.source import Source, of_file, of_placement
+from api.cli.evaluate.work import Asked, Progressing, section_of
 from api.cli.failing import fail, settings_of
+from api.loop.rules import timezone_of
 from api.storage.base import StoreError
-from api.storage.decision_log import DecisionLog
 from policy.errors import PolicyError
-from policy.ope.evaluate import Question, evaluate
 from policy.ope.screen import OnFault
-
-LABELS = ("segment", "day")
 
 
 def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
     policy: Annotated[
         list[str],
-        typer.Option(help="uniform, logged, always:ACTION, a kind, or a .toml file; may repeat."),
-    ],
-    placement: Annotated[str | None, typer.Option(help="Of the service's log.")] = None,
+        typer.Option(
+            help="uniform, logged, always:ACTION, a kind, a model (.zip), or a .toml file; may "
+            "repeat."
+        ),
+    ] = [],  # noqa: B006  # typer's way to say "none"
+    placement: Annotated[list[str], typer.Option(help="Of the service's log; may repeat.")] = [],  # noqa: B006  # as above
     config: Annotated[Path, typer.Option("--config", "-c", help="Names the store.")] = Path(
         "segue.toml"
     ),
     log: Annotated[
         Path | None, typer.Option(help="A .csv, .parquet, .npz or .dsjson file instead.")
     ] = None,
-    by: Annotated[list[str], typer.Option(help="Label to tell apart; may repeat.")] = [],  # noqa: B006  # typer's way to say "none"
+    by: Annotated[list[str], typer.Option(help="Label to tell apart; may repeat.")] = [],  # noqa: B006  # as above
     baseline: Annotated[str | None, typer.Option(help="Policy to compare with.")] = None,
     rewards: Annotated[
         tuple[float, float] | None,
         typer.Option(help="Smallest and largest reward, for an interval that holds at any time."),
     ] = None,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Learning curves of the policies that learn.")
+    ] = False,
+    search: Annotated[
+        Path | None, typer.Option(help="TOML of configurations to find the best one of.")
+    ] = None,
     exclude: Annotated[
         bool, typer.Option("--exclude", help="Leave out rows of a file that cannot be used.")
     ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write all estimates.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write a page (HTML).")] = None,
 ) -> None:
     """Estimate from the log what policies would have earned, and say where it cannot tell."""
     console = Console()
+    if not policy and search is None:
+        fail("nothing to evaluate: give --policy, or --search FILE")
     try:
         on_fault: OnFault = "exclude" if exclude else "refuse"
         file = None if log is None else LogFile(log, tuple(by), on_fault)
-        chunks = _chunks(placement, config, file)
-        chunks, targets = prepared(chunks, [wanted(one) for one in policy])
-        question = Question(targets, by=tuple(by), rewards=rewards, baseline=baseline)
-        with console.status("reading the log"):
-            found = evaluate(chunks, question)
+        asked = Asked(
+            tuple(wanted(one) for one in policy),
+            by=tuple(by) or (("segment", "day") if out is not None and file is None else ()),
+            baseline=baseline,
+            rewards=rewards,
+            curves=curves,
+            candidates=() if search is None else tuple(candidates_of(search)),
+            overlaps=out is not None or json_file is not None,
+        )
+        with Progressing(console) as progress:
+            sources = _sources(placement, config, file)
+            sections = [section_of(source, asked, progress) for source in sources]
+        for section in sections:
+            _tell(console, section, asked)
+        for fault, n_rows in (file.screen.excluded if file else {}).items():
+            console.print(f"[red]{n_rows:,} rows of the log left out: {escape(fault)}[/]")
+        _write(console, sections, json_file, parquet, out)
     except (PolicyError, StoreError) as error:
         fail(str(error))
-    console.print(table_of(found))
-    for fault, n_rows in (file.screen.excluded if file else {}).items():
-        console.print(f"[red]{n_rows:,} rows of the log left out: {escape(fault)}[/]")
-    for result in overall(found):
-        for reason in result.diagnosis.reasons:
-            console.print(f"[red]{escape(result.policy)}: {escape(reason)}[/]")
-    if json_file is not None:
-        json_file.write_text(json.dumps(json_of(found), indent=2) + "\n", encoding="utf-8")
-    if out is not None:
-        title = f"Evaluation of {placement or (log.name if log else '')}"
-        out.write_text(page_of(found, title), encoding="utf-8")
-        console.print(f"the same as a page: {escape(str(out))}")
 
 
-def _chunks(placement: str | None, config: Path, file: LogFile | None) -> Chunks:
-    if (placement is None) == (file is None):
+def _sources(placements: list[str], config: Path, file: LogFile | None) -> list[Source]:
+    if bool(placements) == (file is not None):
         fail("give either --placement, for the service's own log, or --log FILE")
     if file is not None:
-        return file.chunks
-    assert placement is not None  # noqa: S101  # as just checked
-    return DecisionLog(settings_of(config).service.database, placement).chunks
+        return [of_file(file)]
+    settings = settings_of(config)
+    timezone = timezone_of(settings)
+    return [of_placement(settings.service.database, name, timezone) for name in placements]
+
+
+def _tell(console: Console, section: Section, asked: Asked) -> None:
+    if asked.policies:
+        console.print(table_of(section))
+    for result in overall(section.evaluation):
+        for reason in result.diagnosis.reasons:
+            console.print(f"[red]{escape(result.policy)}: {escape(reason)}[/]")
+    for warning in section.warnings:
+        console.print(f"[red]{escape(warning)}[/]")
+    if section.searched is not None:
+        console.print(f"[bold]{escape(section.name)}[/]: {escape(verdict_of(section.searched))}")
+
+
+def _write(
+    console: Console,
+    sections: list[Section],
+    json_file: Path | None,
+    parquet: Path | None,
+    out: Path | None,
+) -> None:
+    if json_file is not None:
+        json_file.write_text(json.dumps(json_of(sections), indent=2) + "\n", encoding="utf-8")
+    if parquet is not None:
+        write_parquet(parquet, sections)
+    if out is not None:
+        title = f"Evaluation of {', '.join(section.name for section in sections)}"
+        out.write_text(page_of(sections, title), encoding="utf-8")
+        console.print(f"the same as a page: {escape(str(out))}")

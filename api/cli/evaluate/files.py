@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from policy.errors import EvaluationError
-from policy.ope.formats.csv_log import read_csv
+from policy.ope.formats.csv_log import names_of_csv, read_csv
 from policy.ope.formats.dsjson import DsjsonReader, numbers_of
 from policy.ope.formats.obp import read_npz
-from policy.ope.formats.parquet import read_parquet
-from policy.ope.formats.table import Columns
+from policy.ope.formats.parquet import names_of_parquet, read_parquet
+from policy.ope.formats.table import CONTEXT, Columns
 from policy.ope.log import Decisions
 from policy.ope.screen import OnFault, Screen
 
@@ -62,3 +62,18 @@ class LogFile:
         if self.path.suffix == ".npz":
             return [read_npz(self.path, screen)]
         return DsjsonReader(self.path, screen, numbers_of(self.path)).chunks()
+
+    def context_names(self) -> tuple[str, ...]:
+        """What the entries of its context are called; numbers where the format has no names.
+
+        Raises:
+            LogError: No such file, or it cannot be read.
+        """
+        if self.path.suffix == ".dsjson":
+            return tuple(name.removeprefix("shared.") for name in numbers_of(self.path))
+        if self.path.suffix == ".npz":
+            width = read_npz(self.path, Screen(self.on_fault)).context.shape[1]
+            return tuple(str(column) for column in range(width))
+        read = names_of_csv if self.path.suffix == ".csv" else names_of_parquet
+        names = read(self.path)
+        return tuple(name.removeprefix(CONTEXT) for name in names if name.startswith(CONTEXT))

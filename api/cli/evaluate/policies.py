@@ -4,21 +4,21 @@ Where it stands: in front of `policy.ope`. What has to learn first learns from t
 log, and all policies are then judged on the second half, so that they are compared on equal rows.
 """
 
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from api.cli.evaluate.saved import target_of_model, target_of_rules, toml_of
+from api.cli.evaluate.source import Chunks, Source
 from policy.bandits.build import POLICY_KINDS, make_policy
-from policy.base import Batch, Policy
+from policy.base import Policy
 from policy.errors import EvaluationError, suggestion
 from policy.ope.log import Decisions
+from policy.ope.progressive import batch_of
+from policy.ope.slices import between, count_rows
 from policy.ope.targets import Constant, Learned, Logged, Target, Uniform
-
-Chunks = Callable[[], Iterable[Decisions]]
 
 PLAIN: Mapping[str, Callable[[], Target]] = {"uniform": Uniform, "logged": Logged}
 ALWAYS = "always:"
@@ -26,20 +26,46 @@ ALWAYS = "always:"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One policy as it was asked for: plain, an action, or a kind with its parameters."""
+    """One policy as it was asked for.
+
+    Args:
+        name: What it is called.
+        target: The policy, where it needs nothing of the log.
+        kind: Of one that has to learn; empty for the others.
+        parameters: Of that kind.
+        of_log: Makes the policy, where it needs the names of the log's features.
+        model: A file that it is read from, which may know what it is judged by.
+    """
 
     name: str
-    target: Target | None
+    target: Target | None = None
     kind: str = ""
     parameters: Mapping[str, Any] | None = None
+    of_log: Callable[[Source], Target] | None = None
+    model: Path | None = None
+
+    def on(self, source: Source) -> "Wanted":
+        """The same for one log.
+
+        Raises:
+            EvaluationError: It needs what the log lacks.
+        """
+        return self if self.of_log is None else replace(self, target=self.of_log(source))
+
+    def learner(self, log: Decisions) -> Policy:
+        """A fresh policy of its kind, for the features of a log."""
+        n_shared = 0 if log.features is None else log.features.shape[2]
+        n_context = log.context.shape[1]
+        return make_policy(self.kind, n_context, n_shared, **(self.parameters or {}))
 
 
 def wanted(text: str) -> Wanted:
     """A policy from the command line.
 
     Args:
-        text: `uniform`, `logged`, `always:ACTION`, a kind of policy, or a TOML file with `kind` and
-            its parameters, or with `always`.
+        text: `uniform`, `logged`, `always:ACTION`, a kind of policy, a model file (`.zip`), or a
+            TOML file with `kind` and its parameters, with `always`, with `model`, or with
+            `[[rules]]`.
 
     Raises:
         EvaluationError: It is none of these.
@@ -49,7 +75,9 @@ def wanted(text: str) -> Wanted:
         (Constant(action='tea'), 'linucb')
     """
     if text.endswith(".toml"):
-        return _of_file(Path(text))
+        return _of_toml(Path(text))
+    if text.endswith(".zip"):
+        return _of_model(Path(text).stem, Path(text))
     if text in PLAIN:
         return Wanted(text, PLAIN[text]())
     if text.startswith(ALWAYS):
@@ -57,16 +85,23 @@ def wanted(text: str) -> Wanted:
     if text in POLICY_KINDS:
         return Wanted(text, None, text, {})
     known = (*PLAIN, ALWAYS + "ACTION", *POLICY_KINDS)
-    raise EvaluationError(f"--policy {text}: must be a .toml file or {suggestion(text, known)}")
+    raise EvaluationError(
+        f"--policy {text}: must be a .toml or .zip file or {suggestion(text, known)}"
+    )
 
 
-def _of_file(path: Path) -> Wanted:
-    try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise EvaluationError(f"--policy {path}: cannot be read: {error}") from None
+def _of_model(name: str, path: Path, floor: float | None = None) -> Wanted:
+    return Wanted(name, of_log=partial(target_of_model, path, floor=floor), model=path)
+
+
+def _of_toml(path: Path) -> Wanted:
+    said = toml_of(path)
     if set(said) == {"always"}:
         return Wanted(path.stem, Constant(str(said["always"])))
+    if "rules" in said:
+        return Wanted(path.stem, of_log=partial(target_of_rules, path, said))
+    if "model" in said and set(said) <= {"model", "floor"}:
+        return _of_model(path.stem, path.parent / str(said["model"]), said.get("floor"))
     kind = said.pop("kind", None)
     if kind in PLAIN and not said:
         return Wanted(path.stem, PLAIN[kind]())
@@ -98,49 +133,16 @@ def prepared(chunks: Chunks, policies: Sequence[Wanted]) -> tuple[Chunks, dict[s
     learning = [one for one in policies if one.target is None]
     if not learning:
         return chunks, targets
-    half = sum(log.n_rows for log in chunks()) // 2
+    n_rows = count_rows(chunks)
+    half = n_rows // 2
     if not half:
         raise EvaluationError("a policy that learns needs a log of two rows at least")
     made: dict[str, Policy] = {}
-    for log in chunks():
-        if log.first_row >= half:
-            break
+    for log in between(chunks, 0, half):
         if not made:
-            made = {one.name: _made(one, log) for one in learning}
-        batch = _batch(_rows(log, 0, half - log.first_row))
+            made = {one.name: one.learner(log) for one in learning}
+        batch = batch_of(log)
         for policy in made.values():
             policy.update(batch)
     learned = targets | {name: Learned(policy) for name, policy in made.items()}
-    return lambda: _behind(chunks, half), {name: learned[name] for name in names}
-
-
-def _made(one: Wanted, log: Decisions) -> Policy:
-    n_shared = 0 if log.features is None else log.features.shape[2]
-    return make_policy(one.kind, log.context.shape[1], n_shared, **(one.parameters or {}))
-
-
-def _batch(log: Decisions) -> Batch:
-    shared = np.zeros((log.n_rows, 0)) if log.features is None else log.taken(log.features)
-    ids = tuple(log.actions[place] for place in log.action)
-    return Batch(log.context, shared, ids, log.reward, np.ones(log.n_rows, np.bool_))
-
-
-def _behind(chunks: Chunks, half: int) -> Iterator[Decisions]:
-    for log in chunks():
-        start = max(0, half - log.first_row)
-        if start < log.n_rows:
-            yield replace(_rows(log, start, log.n_rows), first_row=log.first_row + start - half)
-
-
-def _rows(log: Decisions, start: int, stop: int) -> Decisions:
-    """Some rows of a chunk."""
-    cut: dict[str, Any] = {}
-    for one in fields(log):
-        value = getattr(log, one.name)
-        if one.name in ("labels", "targets"):
-            cut[one.name] = {name: column[start:stop] for name, column in value.items()}
-        elif isinstance(value, np.ndarray):
-            cut[one.name] = value[start:stop]
-        else:
-            cut[one.name] = value
-    return Decisions(**cut)
+    return lambda: between(chunks, half, n_rows), {name: learned[name] for name in names}

@@ -1,29 +1,54 @@
-"""What an evaluation found: as a table, as JSON, as a page that needs nothing from the network."""
+"""What an evaluation found: as a table, as JSON, as parquet."""
 
-import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
+from rich.markup import escape
 from rich.table import Table
 
 from api.cli.intervals import bounds, interval_json, number_json
+from policy.errors import EvaluationError
 from policy.ope.evaluate import OVERALL, Estimate, Evaluation, Result
+from policy.ope.overlap import Overlaps
+from policy.ope.progressive import Point
+from policy.ope.search import Found
 
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse}td,th{padding:.3rem .8rem;text-align:left;"
-    "border-bottom:1px solid #ddd}.no{color:#a40000}"
-)
+HEADS = ("policy", "would have earned", "95 % interval", "effective rows", "advantage")
 
 
-def table_of(found: Evaluation) -> Table:
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What was found on one log.
+
+    Args:
+        name: Of the placement, or of the file.
+        baseline: Name of the policy that others are compared with; None for none.
+        overlaps: None where nobody will look at them.
+        curves: Of the learners; empty where they were not asked for.
+        searched: None where nothing was.
+        warnings: Why not to believe some of it, though the log could tell.
+    """
+
+    name: str
+    evaluation: Evaluation
+    baseline: str | None = None
+    overlaps: Overlaps | None = None
+    curves: Mapping[str, Sequence[Point]] | None = None
+    searched: Found | None = None
+    warnings: Sequence[str] = ()
+
+
+def table_of(section: Section) -> Table:
     """The overall results, a line a policy."""
-    table = Table(title=f"{found.n_rows:,} decisions, which earned {found.mean_reward:.4f} each")
-    for name in ("policy", "would have earned", "95 % interval", "effective rows", "advantage"):
+    found = section.evaluation
+    told = f"{found.n_rows:,} decisions, which earned {found.mean_reward:.4f} each"
+    table = Table(title=escape(f"{section.name}: {told}"))
+    for name in HEADS:
         table.add_column(name)
     for result in overall(found):
-        table.add_row(*_cells(result))
+        table.add_row(*map(escape, cells(result)))
     return table
 
 
@@ -32,7 +57,8 @@ def overall(found: Evaluation) -> list[Result]:
     return [result for result in found.results if result.group.label == OVERALL]
 
 
-def _cells(result: Result) -> tuple[str, ...]:
+def cells(result: Result) -> tuple[str, ...]:
+    """A result under ``HEADS``."""
     best, rows = result.best, f"{result.diagnosis.effective_rows:,.0f}"
     advantage = ""
     if result.advantage is not None:
@@ -42,13 +68,50 @@ def _cells(result: Result) -> tuple[str, ...]:
     return result.policy, f"{best.value:.4f}", bounds(best.interval, ".4f"), rows, advantage
 
 
-def json_of(found: Evaluation) -> dict[str, Any]:
-    """Every number, with null for what is unknown or unbounded."""
-    return {
+def verdict_of(found: Found) -> str:
+    """What a search came to, in a sentence or two."""
+    best = found.judged.best
+    head = (
+        f"Of {len(found.tried)} configurations, {found.winner!r} looked best on "
+        f"{found.n_rows[1]:,} decisions. On {found.n_rows[2]:,} later ones, which had no part in "
+        "the choice, "
+    )
+    if not found.judged.diagnosis.answerable:
+        return head + f"the log cannot tell: {found.judged.diagnosis.reasons[0]}."
+    told = [
+        f"{one.advantage.value:+.4f} {bounds(one.advantage.interval, '+.4f')} beyond "
+        f"{one.baseline!r}"
+        for one in found.comparisons
+    ]
+    verdict = "It is clearly better." if found.is_better else "It is not clearly better."
+    compared = f", {' and '.join(told)}. {verdict}" if told else "."
+    return f"{head}it earns {best.value:.4f} {bounds(best.interval, '.4f')}{compared}"
+
+
+def json_of(sections: Sequence[Section]) -> dict[str, Any]:
+    """Every number, with null for what is unknown or unbounded; by placement for several."""
+    if len(sections) == 1:
+        return _section(sections[0])
+    return {"placements": {one.name: _section(one) for one in sections}}
+
+
+def _section(section: Section) -> dict[str, Any]:
+    found = section.evaluation
+    written: dict[str, Any] = {
         "n_rows": found.n_rows,
         "mean_reward": found.mean_reward,
         "results": [_result(result) for result in found.results],
+        "warnings": list(section.warnings),
     }
+    if section.overlaps is not None:
+        written["weights"] = _weights(section.overlaps)
+    if section.curves is not None:
+        written["curves"] = {
+            name: [_point(point) for point in points] for name, points in section.curves.items()
+        }
+    if section.searched is not None:
+        written["search"] = _search(section.searched)
+    return written
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -79,54 +142,77 @@ def _estimate(one: Estimate) -> dict[str, Any]:
     }
 
 
-def page_of(found: Evaluation, title: str) -> str:
-    """A page with a figure for all rows and for each label, and the refusals in words."""
-    labels = dict.fromkeys(result.group.label for result in found.results)
-    figures = [
-        _figure(found, label).to_html(full_html=False, include_plotlyjs=False) for label in labels
-    ]
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(result)) + "</tr>"
-        for result in overall(found)
-    )
-    refusals = "".join(
-        f'<p class="no">{html.escape(result.policy)}: {html.escape(reason)}.</p>'
-        for result in overall(found)
-        for reason in result.diagnosis.reasons
-    )
-    heads = "".join(
-        f"<th>{name}</th>"
-        for name in ("policy", "would have earned", "95 % interval", "effective rows", "advantage")
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{_STYLE}</style><script>{get_plotlyjs()}</script><h1>{html.escape(title)}</h1>"
-        f"<p>{found.n_rows:,} decisions, which earned {found.mean_reward:.4f} each.</p>"
-        f"<table><tr>{heads}</tr>{rows}</table>{refusals}{''.join(figures)}</html>"
-    )
+def _weights(found: Overlaps) -> dict[str, Any]:
+    return {
+        name: {
+            "zeros": own.zeros,
+            "counts": own.counts.tolist(),
+            "shown": dict(zip(found.actions, (own.shown / own.n_rows).tolist(), strict=True)),
+            "logged": dict(zip(found.actions, (own.logged / own.n_rows).tolist(), strict=True)),
+        }
+        for name, own in found.of.items()
+    }
 
 
-def _figure(found: Evaluation, label: str) -> go.Figure:
-    """Estimates with their intervals; what the log cannot tell is left out."""
-    figure = go.Figure()
-    shown = [one for one in found.results if one.group.label == label and one.diagnosis.answerable]
-    for policy in dict.fromkeys(one.policy for one in shown):
-        own = [one for one in shown if one.policy == policy]
-        values = [one.best.value for one in own]
-        figure.add_scatter(
-            x=[policy if label == OVERALL else one.group.value for one in own],
-            y=values,
-            mode="markers",
-            name=policy,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [one.best.interval.high - one.best.value for one in own],
-                "arrayminus": [one.best.value - one.best.interval.low for one in own],
-            },
-        )
-    figure.add_hline(y=found.mean_reward, line_dash="dot", annotation_text="as logged")
-    name = "all decisions" if label == OVERALL else f"by {label}"
-    figure.update_layout(title=f"Reward a decision, {name}", template="plotly_white")
-    figure.update_xaxes(type="category")
-    return figure
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        "n_rows": point.n_rows,
+        "value": number_json(point.value),
+        "interval": interval_json(point.interval),
+        "so_far": number_json(point.so_far),
+    }
+
+
+def _search(found: Found) -> dict[str, Any]:
+    return {
+        "winner": found.winner,
+        "is_better": found.is_better,
+        "n_rows": dict(zip(("taught", "chose", "judged"), found.n_rows, strict=True)),
+        "judged": _result(found.judged),
+        "comparisons": [
+            {"baseline": one.baseline, "is_clear": one.is_clear} | _estimate(one.advantage)
+            for one in found.comparisons
+        ],
+        "tried": [_result(one) for one in found.tried],
+    }
+
+
+def rows_of(sections: Sequence[Section]) -> Iterator[dict[str, Any]]:
+    """A flat row for each estimate of each policy and group, as parquet has them."""
+    for section in sections:
+        for result in section.evaluation.results:
+            gains = [] if result.advantage is None else [("advantage", result.advantage)]
+            for what, one in [*(("value", one) for one in result.estimates), *gains]:
+                yield {
+                    "placement": section.name,
+                    "policy": result.policy,
+                    "label": result.group.label,
+                    "group": result.group.value,
+                    "what": what,
+                    "estimator": one.estimator,
+                    "value": one.value,
+                    "error": one.error,
+                    "low": one.interval.low,
+                    "high": one.interval.high,
+                    "level": one.interval.level,
+                    "answerable": result.diagnosis.answerable,
+                    "n_rows": result.diagnosis.n_rows,
+                    "effective_rows": result.diagnosis.effective_rows,
+                    "largest_weight": result.diagnosis.largest_weight,
+                }
+
+
+def write_parquet(path: Path, sections: Sequence[Section]) -> None:
+    """Write ``rows_of``.
+
+    Raises:
+        EvaluationError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415  # optional
+        import pyarrow.parquet as pq  # noqa: PLC0415  # optional
+    except ModuleNotFoundError:
+        raise EvaluationError(
+            "--parquet needs pyarrow, which is not installed: pip install 'segue[parquet]'"
+        ) from None
+    pq.write_table(pa.Table.from_pylist(list(rows_of(sections))), path)

@@ -26,6 +26,8 @@ from policy.catalog.condition.tree import (
 from policy.errors import ConditionError, suggestion
 
 ORDERED = ("number", "date")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""As conditions write them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from policy.errors import LogError
 from policy.ope.formats.table import CHUNK_ROWS, Columns, from_table, to_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from policy.ope.log import Decisions
@@ -53,12 +53,21 @@ def read_csv(
         yield from_table(table, columns, actions, screen)
 
 
-def write_csv(path: Path, chunks: Iterable[Decisions]) -> None:
+def names_of_csv(path: Path) -> tuple[str, ...]:
+    """The names of a log's columns, in their order.
+
+    Raises:
+        LogError: No such file, or no header line.
+    """
+    return tuple(next(_tables(path, 1), {}))
+
+
+def write_csv(path: Path, chunks: Iterable[Decisions], context_names: Sequence[str] = ()) -> None:
     """Write a log, with a header line and every digit."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for number, log in enumerate(chunks):
-            table = to_table(log)
+            table = to_table(log, context_names)
             if not number:
                 writer.writerow(table)
             writer.writerows(zip(*(values.tolist() for values in table.values()), strict=True))

@@ -22,7 +22,7 @@ from policy.ope.formats.table import CHUNK_ROWS
 from policy.ope.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from policy.ope.log import Decisions
@@ -114,41 +114,58 @@ def _numbers(value: Any, path: str) -> Iterator[str]:
         yield path
 
 
-def write_dsjson(path: Path, chunks: Iterable[Decisions]) -> None:
-    """Write a log; context goes under ``shared`` as ``0``, ``1`` and so on.
+def write_dsjson(
+    path: Path,
+    chunks: Iterable[Decisions],
+    context_names: Sequence[str] = (),
+    *,
+    renumber: bool = False,
+) -> None:
+    """Write a log, its context under ``shared``.
+
+    Args:
+        path: The file.
+        chunks: The log's.
+        context_names: Of the context's entries; by default ``0``, ``1`` and so on.
+        renumber: Whether each line numbers its own eligible actions, as Vowpal Wabbit takes them;
+            which is which is then only told by the ids in ``_multi``.
 
     Raises:
-        LogError: A log without the probability of every action, or whose eligible actions are not
-            the first ones: the format cannot say that.
+        LogError: A log without the probability of every action, or, unless each line is numbered by
+            itself, one whose eligible actions are not the first ones: the format cannot say that.
     """
     with path.open("w", encoding="utf-8") as file:
         for log in chunks:
             for row in range(log.n_rows):
-                file.write(json.dumps(_line(log, row)) + "\n")
+                line = _line(log, row, context_names, renumber=renumber)
+                file.write(json.dumps(line) + "\n")
 
 
-def _line(log: Decisions, row: int) -> dict[str, Any]:
+def _line(
+    log: Decisions, row: int, context_names: Sequence[str], *, renumber: bool
+) -> dict[str, Any]:
     if log.logging is None:
         raise LogError("DSJSON needs the logging probability of every action: the log lacks it")
-    n_eligible = int(log.could_show[row].sum())
-    if not log.could_show[row, :n_eligible].all():
+    eligible = np.flatnonzero(log.could_show[row]).tolist()
+    if not renumber and eligible != list(range(len(eligible))):
         raise LogError(f"row {log.first_row + row}: DSJSON numbers the eligible actions from 1")
+    number_of = {action: number for number, action in enumerate(eligible, 1)}
     action = int(log.action[row])
-    ranked = [action, *(a for a in range(n_eligible) if a != action)]
-    shared = {str(i): float(value) for i, value in enumerate(log.context[row])}
+    ranked = [action, *(a for a in eligible if a != action)]
+    names = context_names or [str(i) for i in range(log.context.shape[1])]
     return {
-        "_label_cost": -float(log.reward[row]),
+        "_label_cost": 0.0 - float(log.reward[row]),
         "_label_probability": float(log.propensity[row]),
-        "_label_Action": action + 1,
-        "_labelIndex": action,
+        "_label_Action": number_of[action],
+        "_labelIndex": number_of[action] - 1,
         "o": [],
         "Timestamp": "1970-01-01T00:00:00.0000000Z",
         "Version": "1",
         "EventId": str(log.first_row + row),
-        "a": [a + 1 for a in ranked],
+        "a": [number_of[a] for a in ranked],
         "c": {
-            "shared": shared,
-            "_multi": [{"a": {"id": log.actions[a]}} for a in range(n_eligible)],
+            "shared": dict(zip(names, log.context[row].tolist(), strict=True)),
+            "_multi": [{"a": {"id": log.actions[a]}} for a in eligible],
         },
         "p": [float(log.logging[row, a]) for a in ranked],
         "VWState": {"m": "0"},

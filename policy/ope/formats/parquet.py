@@ -10,7 +10,7 @@ from policy.errors import EvaluationError, LogError
 from policy.ope.formats.table import CHUNK_ROWS, Columns, from_table, to_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from policy.ope.log import Decisions
@@ -49,7 +49,19 @@ def read_parquet(
         yield from_table(table, columns, actions, screen)
 
 
-def write_parquet(path: Path, chunks: Iterable[Decisions]) -> None:
+def names_of_parquet(path: Path) -> tuple[str, ...]:
+    """The names of a log's columns, in their order.
+
+    Raises:
+        EvaluationError: pyarrow is not installed.
+        LogError: No such file, or it cannot be read.
+    """
+    return tuple(_open(path).schema_arrow.names)
+
+
+def write_parquet(
+    path: Path, chunks: Iterable[Decisions], context_names: Sequence[str] = ()
+) -> None:
     """Write a log, a row group a chunk.
 
     Raises:
@@ -61,7 +73,7 @@ def write_parquet(path: Path, chunks: Iterable[Decisions]) -> None:
         for log in chunks:
             table = {
                 name: np.asarray(values, dtype=str) if values.dtype == object else values
-                for name, values in to_table(log).items()
+                for name, values in to_table(log, context_names).items()
             }
             batch = arrow.table(table)
             writer = writer or parquet.ParquetWriter(path, batch.schema)

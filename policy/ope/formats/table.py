@@ -18,7 +18,7 @@ import numpy as np
 from policy.errors import LogError, shown, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policy.ope.log import Decisions
     from policy.ope.screen import Screen
@@ -108,8 +108,13 @@ def from_table(
     return screen.decisions(**made)
 
 
-def to_table(log: Decisions) -> dict[str, np.ndarray]:
-    """The columns of a chunk under their standard names; labels keep theirs."""
+def to_table(log: Decisions, context_names: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """The columns of a chunk under their standard names; labels keep theirs.
+
+    Args:
+        log: The chunk.
+        context_names: Of the context's entries; by default they are numbered.
+    """
     table: dict[str, np.ndarray] = {
         "action": np.array(log.actions, dtype=object)[log.action],
         "reward": log.reward,
@@ -119,7 +124,8 @@ def to_table(log: Decisions) -> dict[str, np.ndarray]:
         table["cluster"] = log.cluster
     if log.position is not None:
         table["position"] = log.position
-    table |= {f"{CONTEXT}{i}": log.context[:, i] for i in range(log.context.shape[1])}
+    names = context_names or range(log.context.shape[1])
+    table |= {f"{CONTEXT}{name}": log.context[:, i] for i, name in enumerate(names)}
     wide = [(LOGGING, log.logging), (ELIGIBLE, log.eligible)]
     wide += [(f"{TARGET}{name}.", values) for name, values in log.targets.items()]
     for prefix, values in wide:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from api.cli.evaluate.grid import candidates_of
 from api.cli.evaluate.policies import prepared, wanted
 from api.cli.main import app
 from api.storage.base import StoreError
@@ -20,10 +21,13 @@ from policy.ope.formats.dsjson import write_dsjson
 from policy.ope.formats.obp import write_npz
 from policy.ope.formats.parquet import write_parquet
 from policy.ope.log import Decisions
+from policy.ppo.network import untrained
+from tests.api.loop.shops import COMMON, open_for, shop
 from tests.api.loop.test_engine import live, run, settings
 from tests.api.service import configuration, placement, write_configuration
 
 N = 150
+EVEN = {"kind": "epsilon_greedy", "epsilon": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def test_the_store_is_read_as_it_was_written(store: Path) -> None:
     assert rows.cluster is not None
     assert len(set(rows.cluster.tolist())) == 7
     assert rows.context[:, log.context_names.index("intercept")].tolist() == [1.0] * rows.n_rows
-    assert set(rows.labels) == {"segment", "day"}
+    assert set(rows.labels) == {"segment", "day", "weekday", "hour"}
 
 
 def test_small_chunks_are_the_same_log(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,3 +232,155 @@ def test_files_give_their_name(tmp_path: Path) -> None:
     assert [wanted(str(path)).name for path in (always, even)] == ["tea", "even"]
     with pytest.raises(EvaluationError, match="two policies are called 'tea'"):
         prepared(list, [wanted(str(always))] * 2)
+
+
+def edited(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_rules_networks_and_models_are_judged_by_the_names_of_features(
+    store: Path, tmp_path: Path
+) -> None:
+    config, data = configured(tmp_path, store), tmp_path / "e.json"
+    names, ids = DecisionLog(store, "home").context_names, ("beef", "salt", "tea")
+    network = untrained((names[3], names[1]), ids, np.random.default_rng(0))
+    (tmp_path / "net.zip").write_bytes(network.to_bytes())
+    floored = edited(tmp_path, "even.toml", 'model = "net.zip"\nfloor = 0.999\n')
+    rules = edited(
+        tmp_path,
+        "rules.toml",
+        'otherwise = "salt"\n[[rules]]\nshow = "tea"\nwhen = \'context.device == "mobile"\'\n'
+        '[[rules]]\nshow = "beef"\nwhen = "context.hour > 0.6 and profile.orders >= 1"\n',
+    )
+    model = tmp_path / "mine.zip"
+    result = CliRunner().invoke(
+        app, ["export", "model", "--placement", "home", "--out", str(model), "-c", str(config)]
+    )
+    assert result.exit_code == 0, result.output
+    result = segue(
+        "--config", config, "--placement", "home", "--policy", tmp_path / "net.zip", "--policy",
+        rules, "--policy", floored, "--policy", model, "--policy", "uniform", "--json", data,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(data.read_text())
+    value = {row["policy"]: row["estimates"][0]["value"] for row in found["results"]}
+    assert list(value) == ["net", "rules", "even", "mine", "uniform"]
+    assert value["even"] == pytest.approx(value["uniform"], abs=0.01)
+    assert all(0.0 < one < 3.0 for one in value.values())
+    (warning,) = found["warnings"]
+    assert warning.startswith("mine: has learned rewards up to row")
+    assert warning[:40] in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (
+            "r.toml",
+            'otherwise = "tea"\n[[rules]]\nwhen = "basket > 1"\nshow = "tea"',
+            "no such field",
+        ),
+        ("r.toml", '[[rules]]\nwhen = "segment is known"\nshow = "tea"', "and otherwise"),
+        ("r.toml", 'otherwise = "tea"\n[[rules]]\nwhen = "segment is known"', "rules[0] must have"),
+        ("r.toml", 'otherwise = "tee"\nrules = []', "did you mean 'tea'"),
+        ("m.zip", "no zip", "not a readable model file"),
+        ("m.toml", 'model = "none.zip"', "No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_judged_says_why(
+    store: Path, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    policy = edited(tmp_path, name, text)
+    config = configured(tmp_path, store)
+    result = segue("--config", config, "--placement", "home", "--policy", policy)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+
+
+def test_a_network_of_other_features_is_refused(store: Path, tmp_path: Path) -> None:
+    network = untrained(("recency_dayz",), ("tea",), np.random.default_rng(0))
+    (tmp_path / "net.zip").write_bytes(network.to_bytes())
+    config = configured(tmp_path, store)
+    result = segue("--config", config, "--placement", "home", "--policy", tmp_path / "net.zip")
+    assert result.exit_code == 2
+    assert "'recency_dayz', which the log lacks: did you mean" in " ".join(result.stderr.split())
+
+
+def test_a_search_that_cannot_tell_leaves_the_rest_standing(store: Path, tmp_path: Path) -> None:
+    grid = edited(tmp_path, "grid.toml", 'kind = "softmax"\n')
+    config = configured(tmp_path, store)
+    home = ["--config", config, "--placement", "home", "--policy", "uniform"]
+    result = segue(*home, "--search", grid)
+    assert result.exit_code == 0, result.output
+    assert "search: the log can tell of none of the 1 candidates" in " ".join(result.output.split())
+
+
+def test_everything_is_on_one_page_and_in_one_json(tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="writes parquet; the extra [parquet]")
+    places = [{**COMMON, "name": "home", "policy": EVEN}]
+    run(shop(tmp_path, places, budgets=[]), lambda engine: open_for(engine, 400, seed=4))
+    config, data, page = tmp_path / "segue.toml", tmp_path / "e.json", tmp_path / "e.html"
+    config.write_text(f'service.database = "{tmp_path / "s.db"}"\n')
+    text = 'kind = ["softmax", "epsilon_greedy"]\nepsilon = [0.7, 0.9]\ntemperature = 9.0\n'
+    grid = edited(tmp_path, "grid.toml", text)
+    result = segue(
+        "--config", config, "--placement", "home", "--policy", "uniform", "--policy", "softmax",
+        "--baseline", "uniform", "--curves", "--search", grid, "--json", data, "--out", page,
+        "--parquet", tmp_path / "e.parquet",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(data.read_text())
+    assert {"weights", "curves", "search", "results"} <= set(found)
+    assert set(found["curves"]) == {"softmax", "logged"}
+    assert len(found["search"]["tried"]) == 3  # softmax has no epsilon
+    assert found["n_rows"] - found["search"]["n_rows"]["taught"] in (0, 1)  # halves of the log
+    text = page.read_text()
+    for title in ("What each policy would have earned", "Lift by segment", "Weights", "Searched"):
+        assert title in text
+    rows = pq.read_table(tmp_path / "e.parquet").to_pylist()
+    best = next(row for row in found["results"] if row["label"] == "overall")["estimates"][0]
+    assert rows[0]["value"] == best["value"]
+    assert {row["label"] for row in rows} == {"overall", "segment", "day"}
+
+
+def test_a_search_alone_judges_what_it_finds(tmp_path: Path) -> None:
+    path, data = tmp_path / "log.csv", tmp_path / "e.json"
+    rows = "".join(f"{'ab'[i % 2]},{i % 2},0.5,1.0\n" for i in range(2_000))
+    path.write_text("action,reward,propensity,context.one\n" + rows)
+    grid = edited(tmp_path, "grid.toml", 'kind = "epsilon_greedy"\nepsilon = [0.1, 0.9]\n')
+    result = segue("--log", path, "--search", grid, "--json", data)
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.split())
+    assert "Of 2 configurations, 'epsilon_greedy epsilon=0.1' looked best on 500" in told
+    assert "It is not clearly better." in told  # than always b
+    assert json.loads(data.read_text())["search"]["is_better"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('kind = "linucbb"', "did you mean 'linucb'"),
+        ('kind = "linucb"\nalhpa = 1', "none of its kinds has a parameter 'alhpa'"),
+        ("alpha = 1", "none of its kinds"),
+        (f'kind = "linucb"\nalpha = {[i / 100 for i in range(501)]}', "501 configurations"),
+    ],
+)
+def test_a_grid_that_names_nothing_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(EvaluationError, match=told):
+        candidates_of(edited(tmp_path, "grid.toml", text))
+
+
+def test_several_placements_are_told_apart(tmp_path: Path) -> None:
+    places = [{**COMMON, "name": name, "policy": EVEN} for name in ("home", "cart")]
+    run(shop(tmp_path, places), lambda engine: open_for(engine, 80, seed=3))
+    config, data = tmp_path / "segue.toml", tmp_path / "e.json"
+    config.write_text(f'service.database = "{tmp_path / "s.db"}"\n')
+    arguments = ["--placement", "home", "--placement", "cart", "--policy", "uniform"]
+    result = segue("--config", config, *arguments, "--json", data)
+    assert result.exit_code == 0, result.output
+    found = json.loads(data.read_text())["placements"]
+    assert list(found) == ["home", "cart"]
+    assert found["home"]["n_rows"] > 40
+    assert "cart: " in result.output

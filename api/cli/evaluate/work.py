@@ -1,0 +1,128 @@
+"""The work of an evaluation on one log, with a bar that says how far it is."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from api.cli.evaluate.policies import Wanted, prepared
+from api.cli.evaluate.report import Section
+from api.cli.evaluate.saved import known_already
+from api.cli.evaluate.source import Chunks, Source
+from policy.errors import EvaluationError
+from policy.ope.evaluate import Question, evaluate
+from policy.ope.log import Decisions
+from policy.ope.overlap import overlaps
+from policy.ope.progressive import Point, learning_curves
+from policy.ope.search import Found, search
+from policy.ope.slices import count_rows
+from policy.ope.targets import Uniform
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of every log.
+
+    Args:
+        policies: To be judged.
+        by: Labels to tell apart.
+        baseline: Name of the policy that others are compared with.
+        rewards: Smallest and largest reward, for intervals that hold at any time.
+        curves: Whether learners are to be replayed.
+        candidates: Among which to search.
+        overlaps: Whether anybody will look at weights.
+    """
+
+    policies: tuple[Wanted, ...]
+    by: tuple[str, ...] = ()
+    baseline: str | None = None
+    rewards: tuple[float, float] | None = None
+    curves: bool = False
+    candidates: tuple[Wanted, ...] = ()
+    overlaps: bool = False
+
+
+class Progressing:
+    """A bar of the rows that were read, pass by pass."""
+
+    def __init__(self, console: Console) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+
+    def __enter__(self) -> "Progressing":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._bar.stop()
+
+    def watched(self, chunks: Chunks, what: str, n_rows: int) -> Chunks:
+        """The same chunks; each pass over them is a bar of its own."""
+
+        def read() -> Iterator[Decisions]:
+            task = self._bar.add_task(what, total=n_rows)
+            try:
+                for log in chunks():
+                    yield log
+                    self._bar.advance(task, log.n_rows)
+            finally:
+                self._bar.remove_task(task)
+
+        return read
+
+
+def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
+    """Everything that is asked, on one log.
+
+    Raises:
+        EvaluationError: A policy that the log cannot be asked about.
+        LogError: Rows that cannot be used.
+    """
+    policies = [one.on(source) for one in asked.policies]
+    n_rows = count_rows(source.chunks)
+
+    def watched(chunks: Chunks, what: str) -> Chunks:
+        return progress.watched(chunks, f"{source.name}: {what}", n_rows)
+
+    chunks, targets = prepared(watched(source.chunks, "teaching"), policies)
+    chunks = watched(chunks, "judging")
+    targets = targets or {"uniform": Uniform()}  # of a search alone
+    question = Question(targets, by=asked.by, rewards=asked.rewards, baseline=asked.baseline)
+    learners = [one for one in policies if one.kind and asked.curves]
+    found = evaluate(chunks, question)
+    warnings = [
+        warning
+        for one in policies
+        if one.model is not None
+        and (warning := known_already(one.name, one.model, source)) is not None
+    ]
+    searched, cannot = _searched(watched(source.chunks, "searching"), asked.candidates)
+    return Section(
+        source.name,
+        found,
+        asked.baseline,
+        overlaps(chunks(), targets) if asked.overlaps else None,
+        _curves(watched(source.chunks, "learning"), learners) if learners else None,
+        searched,
+        [*warnings, *cannot],
+    )
+
+
+def _searched(chunks: Chunks, candidates: Sequence[Wanted]) -> tuple[Found | None, list[str]]:
+    """What a search found, or why it cannot: the rest of an evaluation stands without it."""
+    if not candidates:
+        return None, []
+    try:
+        return search(chunks, {one.name: one.learner for one in candidates}), []
+    except EvaluationError as error:
+        return None, [f"search: {error}"]
+
+
+def _curves(chunks: Chunks, learners: Iterable[Wanted]) -> dict[str, tuple[Point, ...]]:
+    first = next(iter(chunks()))
+    return learning_curves(chunks, {one.name: one.learner(first) for one in learners})
