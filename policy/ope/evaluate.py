@@ -41,6 +41,10 @@ OVERALL = "overall"
 N_GROUP_BUCKETS = 128
 DEFAULT = SNDR()
 COMPARED = DoublyRobust()
+ESTIMATED = (
+    "propensities are estimated from the log, not logged: every estimate and interval presumes "
+    "that the context holds all that the choices depended on; log the probability of each choice"
+)
 
 
 def standard_estimators() -> tuple[Estimator, ...]:
@@ -119,11 +123,13 @@ class Evaluation:
         n_rows: Rows of the log that were used.
         mean_reward: What the log's own policy earned a decision.
         results: In the order of the policies.
+        warnings: What all of them presume and the log cannot show; empty where nothing.
     """
 
     n_rows: int
     mean_reward: float
     results: tuple[Result, ...]
+    warnings: tuple[str, ...] = ()
 
     def of(self, policy: str, label: str = OVERALL, value: str = OVERALL) -> Result:
         """One result.
@@ -218,6 +224,7 @@ def evaluate(chunks: Chunks, question: Question, map_chunks: MapChunks = map) ->
             _result(question, key, tallies, always.get(key.policy))
             for key, tallies in sorted(whole.tallies.items(), key=partial(_order, question))
         ),
+        (ESTIMATED,) if whole.is_estimated else (),
     )
 
 
@@ -232,6 +239,7 @@ class _Part:
 
     reward: Tally
     tallies: Mapping[_Key, tuple[Tally, ...]]
+    is_estimated: bool = False
 
     def merged(self, other: _Part) -> _Part:
         tallies = dict(self.tallies)
@@ -242,7 +250,8 @@ class _Part:
                 if ours is None
                 else tuple(a.merged(b) for a, b in zip(ours, theirs, strict=True))
             )
-        return _Part(self.reward.merged(other.reward), tallies)
+        is_estimated = self.is_estimated or other.is_estimated
+        return _Part(self.reward.merged(other.reward), tallies, is_estimated)
 
 
 def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _Part:
@@ -267,7 +276,7 @@ def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _
             tallies[_Key(policy, group)] = tuple(
                 Tally.of(one[rows], few, N_GROUP_BUCKETS) for one in columns
             )
-    return _Part(Tally.of(log.reward[:, None], bucket), tallies)
+    return _Part(Tally.of(log.reward[:, None], bucket), tallies, log.propensity_is_estimated)
 
 
 def _groups(question: Question, log: Decisions) -> Iterator[tuple[Group, Any]]:

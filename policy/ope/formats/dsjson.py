@@ -19,6 +19,7 @@ import numpy as np
 
 from policy.errors import LogError, shown
 from policy.ope.formats.table import CHUNK_ROWS
+from policy.ope.log import check_logged
 from policy.ope.screen import Screen
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def write_dsjson(path: Path, chunks: Iterable[Decisions]) -> None:
     """
     with path.open("w", encoding="utf-8") as file:
         for log in chunks:
+            check_logged(log)
             for row in range(log.n_rows):
                 file.write(json.dumps(_line(log, row)) + "\n")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from policy.errors import LogError, shown, suggestion
+from policy.ope.log import check_logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,6 +111,7 @@ def from_table(
 
 def to_table(log: Decisions) -> dict[str, np.ndarray]:
     """The columns of a chunk under their standard names; labels keep theirs."""
+    check_logged(log)
     table: dict[str, np.ndarray] = {
         "action": np.array(log.actions, dtype=object)[log.action],
         "reward": log.reward,
