@@ -21,7 +21,7 @@ from policy.ope.estimators.sndr import SNDR
 from policy.ope.estimators.snips import SNIPS
 from policy.ope.estimators.tuned import tuned_clipped_ips, tuned_dros, tuned_switch_dr
 from policy.ope.intervals.base import Interval, checked_level
-from policy.ope.intervals.betting import ConfidenceSequence
+from policy.ope.intervals.running_average import RunningAverage
 from policy.ope.intervals.skewed import skewed
 from policy.ope.reward_model import NormalEquations, RewardModel
 from policy.ope.sample import sample_of
@@ -95,8 +95,9 @@ class Result:
         group: Which rows.
         estimates: The one to read first.
         diagnosis: Whether to read them at all.
-        always: An interval that holds at any time one cares to look, for the rows in their order
-            and a value that stays the same; None without a range of rewards, and for groups.
+        always: Of the average over the rows so far, an interval that holds at any time one cares to
+            look, for the rows in their order and however that average drifts; None without a range
+            of rewards, and for groups.
         advantage: What the policy earns beyond the baseline, doubly robust on the same rows; its
             interval is corrected for the number of policies that were tried. None without a
             baseline, and for the baseline itself.
@@ -295,7 +296,7 @@ def _always(chunks: Iterable[Decisions], question: Question) -> dict[str, Interv
     assert question.rewards is not None  # noqa: S101  # the caller asked only then
     low, high = question.rewards
     sequences = {
-        name: ConfidenceSequence(low, high, question.level, largest_weight=question.largest_weight)
+        name: RunningAverage(low, high, question.level, largest_weight=question.largest_weight)
         for name in question.targets
     }
     for log in chunks:
