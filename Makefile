@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OBP := .venv-obp
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 CONFIG ?= segue.toml
 ARGS ?=
@@ -29,6 +30,11 @@ $(VENV)/.train: $(VENV)/.dev
 
 $(VENV)/.peers: $(VENV)/.dev
 	$(INSTALL) '.[peers]'
+	@touch $@
+
+$(OBP)/.obp: benchmarks/ope/obp-requirements.txt
+	$(PYTHON) -m venv $(OBP)
+	$(OBP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
 demo: $(VENV)/.demo ## the main job on real input (ARGS="--households all" for the whole year)
@@ -76,7 +82,8 @@ bench-budget: $(VENV)/.dev ## spend and value of budgets over 200 simulated days
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
 
-bench-ope: $(VENV)/.dev ## whether intervals hold, errors of estimators, false promotions (ten minutes)
+bench-ope: $(VENV)/.dev ## off-policy evaluation: beside OBP, coverage, errors, promotions (ten minutes)
+	-@$(MAKE) --no-print-directory $(OBP)/.obp
 	$(BIN)/python -m benchmarks.ope $(ARGS)
 
 bench-policies: $(VENV)/.peers ## microseconds per decision and per update, MABWiser beside
@@ -107,4 +114,4 @@ bench-profiles: $(VENV)/.peers ## bytes per visitor and microseconds per event
 	$(BIN)/python -m benchmarks.profiles $(ARGS)
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(OBP) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

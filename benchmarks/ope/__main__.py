@@ -1,12 +1,13 @@
 """Whether intervals hold, which estimator errs least, and how soon the gate promotes.
 
-Where it stands: `python -m benchmarks.ope [--part NAME] [--json FILE] [--quick]`, in about
-ten minutes of one core.
+Where it stands: `python -m benchmarks.ope [--part NAME] [--data DIR] [--json FILE] [--quick]`, in
+about ten minutes of one core.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,10 @@ import numpy as np
 from benchmarks.ope.coverage import Coverage, measure
 from benchmarks.ope.gate import DAYS, LIFTS, ROWS_A_DAY, SHARES, Trials, run_trials
 from benchmarks.ope.holdout import LOOKS, FalseAlarms, run_experiments
+from benchmarks.ope.obp_compare import compared, is_installed
+from benchmarks.ope.peer_tables import known_table, obp_table, searched_table, seconds_table
+from benchmarks.ope.real import arms_and_rules, searched_rules, thompson_from_random
+from benchmarks.ope.real_logs import DATA
 from benchmarks.ope.speed import PROCESSES, Speed, measure_speed
 from benchmarks.ope.worlds import WORLDS
 from benchmarks.report import Table, option_parser, options_of, publish
@@ -21,6 +26,7 @@ from policy.ope.evaluate import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from benchmarks.report import Cell
 
@@ -154,23 +160,47 @@ def speed_part(quick: bool) -> Part:
     return [speed_table(found)], asdict(found)
 
 
-PARTS: dict[str, Callable[[bool], Part]] = {
-    "coverage": coverage_part,
-    "gate": gate_part,
-    "holdout": holdout_part,
-    "speed": speed_part,
-}
+def obp_part(quick: bool, data: Path) -> Part:
+    """The same estimates as Open Bandit Pipeline."""
+    if not is_installed():
+        return [obp_table(None)], None
+    found = compared(data, quick=quick)
+    return [obp_table(found), seconds_table(found)], asdict(found)
+
+
+def real_part(quick: bool, data: Path) -> Part:
+    """Real logs whose answers are known otherwise; the size is what it is."""
+    known = thompson_from_random(data) if (data / "obd").exists() else []
+    rules = []
+    if (data / "hillstrom").exists():
+        known += arms_and_rules(data)
+        rules = searched_rules(data)
+    numbers = {"known": [asdict(one) for one in known], "searched": [asdict(one) for one in rules]}
+    return [known_table(known), searched_table(rules)], numbers
+
+
+def parts_of(data: Path) -> dict[str, Callable[[bool], Part]]:
+    """The parts by name, in the order in which they are run."""
+    return {
+        "obp": partial(obp_part, data=data),
+        "real": partial(real_part, data=data),
+        "coverage": coverage_part,
+        "gate": gate_part,
+        "holdout": holdout_part,
+        "speed": speed_part,
+    }
 
 
 def main() -> None:
     parser = option_parser(__doc__.splitlines()[0])
-    parser.add_argument("--part", choices=tuple(PARTS), help="only this one")
+    parser.add_argument("--part", choices=tuple(parts_of(DATA)), help="only this one")
     given = parser.parse_args()
     options = options_of(given)
     tables: list[Table] = []
     numbers: dict[str, Any] = {}
-    for name in [given.part] if given.part else PARTS:
-        made, numbers[name] = PARTS[name](options.quick)
+    parts = parts_of(options.data or DATA)
+    for name in [given.part] if given.part else parts:
+        made, numbers[name] = parts[name](options.quick)
         tables += made
     publish("ope", tables, numbers, options)
 

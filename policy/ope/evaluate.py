@@ -21,7 +21,7 @@ from policy.ope.estimators.sndr import SNDR
 from policy.ope.estimators.snips import SNIPS
 from policy.ope.estimators.tuned import tuned_clipped_ips, tuned_dros, tuned_switch_dr
 from policy.ope.intervals.base import Interval, checked_level
-from policy.ope.intervals.betting import ConfidenceSequence
+from policy.ope.intervals.running_average import RunningAverage
 from policy.ope.intervals.skewed import skewed
 from policy.ope.reward_model import NormalEquations, RewardModel
 from policy.ope.sample import sample_of
@@ -41,6 +41,10 @@ OVERALL = "overall"
 N_GROUP_BUCKETS = 128
 DEFAULT = SNDR()
 COMPARED = DoublyRobust()
+ESTIMATED = (
+    "propensities are estimated from the log, not logged: every estimate and interval presumes "
+    "that the context holds all that the choices depended on; log the probability of each choice"
+)
 
 
 def standard_estimators() -> tuple[Estimator, ...]:
@@ -91,8 +95,9 @@ class Result:
         group: Which rows.
         estimates: The one to read first.
         diagnosis: Whether to read them at all.
-        always: An interval that holds at any time one cares to look, for the rows in their order
-            and a value that stays the same; None without a range of rewards, and for groups.
+        always: Of the average over the rows so far, an interval that holds at any time one cares to
+            look, for the rows in their order and however that average drifts; None without a range
+            of rewards, and for groups.
         advantage: What the policy earns beyond the baseline, doubly robust on the same rows; its
             interval is corrected for the number of policies that were tried. None without a
             baseline, and for the baseline itself.
@@ -119,11 +124,13 @@ class Evaluation:
         n_rows: Rows of the log that were used.
         mean_reward: What the log's own policy earned a decision.
         results: In the order of the policies.
+        warnings: What all of them presume and the log cannot show; empty where nothing.
     """
 
     n_rows: int
     mean_reward: float
     results: tuple[Result, ...]
+    warnings: tuple[str, ...] = ()
 
     def of(self, policy: str, label: str = OVERALL, value: str = OVERALL) -> Result:
         """One result.
@@ -218,6 +225,7 @@ def evaluate(chunks: Chunks, question: Question, map_chunks: MapChunks = map) ->
             _result(question, key, tallies, always.get(key.policy))
             for key, tallies in sorted(whole.tallies.items(), key=partial(_order, question))
         ),
+        (ESTIMATED,) if whole.is_estimated else (),
     )
 
 
@@ -232,6 +240,7 @@ class _Part:
 
     reward: Tally
     tallies: Mapping[_Key, tuple[Tally, ...]]
+    is_estimated: bool = False
 
     def merged(self, other: _Part) -> _Part:
         tallies = dict(self.tallies)
@@ -242,7 +251,8 @@ class _Part:
                 if ours is None
                 else tuple(a.merged(b) for a, b in zip(ours, theirs, strict=True))
             )
-        return _Part(self.reward.merged(other.reward), tallies)
+        is_estimated = self.is_estimated or other.is_estimated
+        return _Part(self.reward.merged(other.reward), tallies, is_estimated)
 
 
 def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _Part:
@@ -267,7 +277,7 @@ def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _
             tallies[_Key(policy, group)] = tuple(
                 Tally.of(one[rows], few, N_GROUP_BUCKETS) for one in columns
             )
-    return _Part(Tally.of(log.reward[:, None], bucket), tallies)
+    return _Part(Tally.of(log.reward[:, None], bucket), tallies, log.propensity_is_estimated)
 
 
 def _groups(question: Question, log: Decisions) -> Iterator[tuple[Group, Any]]:
@@ -286,7 +296,7 @@ def _always(chunks: Iterable[Decisions], question: Question) -> dict[str, Interv
     assert question.rewards is not None  # noqa: S101  # the caller asked only then
     low, high = question.rewards
     sequences = {
-        name: ConfidenceSequence(low, high, question.level, largest_weight=question.largest_weight)
+        name: RunningAverage(low, high, question.level, largest_weight=question.largest_weight)
         for name in question.targets
     }
     for log in chunks:

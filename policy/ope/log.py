@@ -46,6 +46,8 @@ class Decisions:
         targets: What named policies would have shown, worked out beforehand: their probability of
             every action, each (n, n_actions).
         first_row: Number of the first row within the whole log, so that chunks fold as one log.
+        propensity_is_estimated: Whether propensities are a model's guess, not what was drawn with;
+            `policy.ope.propensity` says so, and every evaluation repeats it.
 
     Raises:
         LogError: A shape that does not fit, or a row that cannot be used; ``policy.ope.screen``
@@ -70,6 +72,7 @@ class Decisions:
     position: Ints | None = None
     targets: Mapping[str, Array] = field(default_factory=dict)
     first_row: int = 0
+    propensity_is_estimated: bool = False
 
     def __post_init__(self) -> None:
         if self.context.shape == (0, 0):
@@ -103,6 +106,19 @@ class Decisions:
     def taken(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Of (n, n_actions) values, those of the shown actions, (n,)."""
         return values[np.arange(self.n_rows), self.action]
+
+
+def check_logged(log: Decisions) -> None:
+    """Refuse to write propensities that were not logged: a reader would take them for true.
+
+    Raises:
+        LogError: They are estimated.
+    """
+    if log.propensity_is_estimated:
+        raise LogError(
+            "propensities of the log are estimated, and no format can say so: write what was "
+            "logged, and estimate them where it is read"
+        )
 
 
 PROPENSITY = "propensity must be above 0 and at most 1"

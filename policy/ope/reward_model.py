@@ -47,7 +47,7 @@ class NormalEquations:
             log: The rows.
             n_folds: At least 2.
         """
-        x = _design(log)
+        x = design(log)
         cell = folds(log, n_folds) * log.n_actions + log.action
         n_cells, width = n_folds * log.n_actions, x.shape[1]
         order = np.argsort(cell, kind="stable")
@@ -121,7 +121,7 @@ class RewardModel:
 
     def expected(self, log: Decisions) -> Array:
         """What every action is expected to earn, from folds without the row, (n, n_actions)."""
-        x = _design(log)
+        x = design(log)
         if x.shape[1] != self.weights.shape[2]:
             raise EvaluationError(
                 f"context has {x.shape[1] - 1} columns: the model was fitted on "
@@ -143,5 +143,6 @@ def folds(log: Decisions, n_folds: int = N_FOLDS) -> Ints:
     return spread(log.first_row + np.arange(log.n_rows), n_folds)
 
 
-def _design(log: Decisions) -> Array:
+def design(log: Decisions) -> Array:
+    """Ones and the context, (n, 1 + n_context)."""
     return np.column_stack((np.ones(log.n_rows), log.context))

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policy.ope.estimators.base import Ratio
+from policy.ope.estimators.base import Estimator, Ratio
 
 if TYPE_CHECKING:
     from policy.ope.log import Array
     from policy.ope.sample import Sample
 
 
-class Replay(Ratio):
+class Replay(Ratio, Estimator):
     """Mean reward where target and log agree (rejection sampling, its draw integrated out).
 
         V = sum_i target(a_i | x_i) r_i  /  sum_i target(a_i | x_i)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policy.ope.estimators.base import Ratio
+from policy.ope.estimators.base import Estimator, Ratio
 
 if TYPE_CHECKING:
     from policy.ope.log import Array
     from policy.ope.sample import Sample
 
 
-class SNIPS(Ratio):
+class SNIPS(Ratio, Estimator):
     """IPS over the mean of the weights, which is 1 but for chance.
 
         V = sum_i w_i r_i / sum_i w_i

@@ -19,6 +19,7 @@ import numpy as np
 
 from policy.errors import LogError, shown
 from policy.ope.formats.table import CHUNK_ROWS
+from policy.ope.log import check_logged
 from policy.ope.screen import Screen
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def write_dsjson(
     """
     with path.open("w", encoding="utf-8") as file:
         for log in chunks:
+            check_logged(log)
             for row in range(log.n_rows):
                 line = _line(log, row, context_names, renumber=renumber)
                 file.write(json.dumps(line) + "\n")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from policy.errors import LogError, suggestion
+from policy.ope.log import check_logged
 from policy.ope.screen import Screen
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def to_bandit_feedback(log: Decisions) -> dict[str, Any]:
         >>> sorted(to_bandit_feedback(log))
         ['action', 'context', 'n_actions', 'n_rounds', 'position', 'pscore', 'reward']
     """
+    check_logged(log)
     feedback: dict[str, Any] = {
         "n_rounds": log.n_rows,
         "n_actions": log.n_actions,

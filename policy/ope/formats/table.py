@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from policy.errors import LogError, shown, suggestion
+from policy.ope.log import check_logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,6 +116,7 @@ def to_table(log: Decisions, context_names: Sequence[str] = ()) -> dict[str, np.
         log: The chunk.
         context_names: Of the context's entries; by default they are numbered.
     """
+    check_logged(log)
     table: dict[str, np.ndarray] = {
         "action": np.array(log.actions, dtype=object)[log.action],
         "reward": log.reward,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from policy.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from policy.ope.estimators.base import Estimator
+    from policy.ope.estimators.base import Functional
     from policy.ope.tally import Tally
 
 
@@ -71,7 +71,7 @@ def checked_level(level: float) -> float:
     return level
 
 
-def value_and_error(estimator: Estimator, tally: Tally) -> tuple[float, float]:
+def value_and_error(estimator: Functional, tally: Tally) -> tuple[float, float]:
     """The estimate of a settled estimator and its standard error; NaN where unknown."""
     means = tally.means
     return estimator.value(means), tally.standard_error(estimator.gradient(means))

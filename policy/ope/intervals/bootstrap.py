@@ -9,7 +9,7 @@ import numpy as np
 from policy.ope.intervals.base import Interval, checked_level, unknown, value_and_error
 
 if TYPE_CHECKING:
-    from policy.ope.estimators.base import Estimator
+    from policy.ope.estimators.base import Functional
     from policy.ope.log import Array
     from policy.ope.tally import Tally
 
@@ -17,7 +17,7 @@ N_RESAMPLES = 1000
 
 
 def bootstrap(
-    estimator: Estimator,
+    estimator: Functional,
     tally: Tally,
     level: float = 0.95,
     *,
@@ -56,7 +56,7 @@ def bootstrap(
 
 
 def studentised(
-    estimator: Estimator,
+    estimator: Functional,
     tally: Tally,
     level: float = 0.95,
     *,

@@ -9,12 +9,12 @@ from policy.errors import EvaluationError
 from policy.ope.intervals.base import Interval, checked_level, unknown
 
 if TYPE_CHECKING:
-    from policy.ope.estimators.base import Estimator
+    from policy.ope.estimators.base import Functional
     from policy.ope.tally import Tally
 
 
 def empirical_bernstein(
-    estimator: Estimator, tally: Tally, span: float, level: float = 0.95
+    estimator: Functional, tally: Tally, span: float, level: float = 0.95
 ) -> Interval:
     """A bound that holds at any sample size, for means of independent rows.
 

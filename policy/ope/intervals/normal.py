@@ -10,11 +10,11 @@ from scipy.special import stdtrit
 from policy.ope.intervals.base import Interval, checked_level, unknown, value_and_error
 
 if TYPE_CHECKING:
-    from policy.ope.estimators.base import Estimator
+    from policy.ope.estimators.base import Functional
     from policy.ope.tally import Tally
 
 
-def normal(estimator: Estimator, tally: Tally, level: float = 0.95) -> Interval:
+def normal(estimator: Functional, tally: Tally, level: float = 0.95) -> Interval:
     """Estimate ± quantile × standard error, by the central limit theorem.
 
     Right for many rows of moderate weights. Too short, on the side of the large rewards, where few

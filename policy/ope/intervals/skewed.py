@@ -10,11 +10,11 @@ from scipy.special import stdtrit
 from policy.ope.intervals.base import Interval, checked_level, unknown, value_and_error
 
 if TYPE_CHECKING:
-    from policy.ope.estimators.base import Estimator
+    from policy.ope.estimators.base import Functional
     from policy.ope.tally import Tally
 
 
-def skewed(estimator: Estimator, tally: Tally, level: float = 0.95) -> Interval:
+def skewed(estimator: Functional, tally: Tally, level: float = 0.95) -> Interval:
     """Hall's transformation: the studentised estimate is made symmetric, then inverted.
 
         T = (estimate - value) / error,   s = skewness / √n

@@ -1,0 +1,1 @@
+"""Estimators of what prices, or other numbers out of a range, earn."""

@@ -1,0 +1,1 @@
+"""Estimators of what a policy earns with lists of several slots."""

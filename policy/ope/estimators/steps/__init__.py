@@ -1,0 +1,1 @@
+"""Estimators of what a policy earns over several steps of one visitor."""
