@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.report import Table, parse_options, publish
 from benchmarks.segments.measure import (
     CANDIDATES,
+    NEURAL,
     Baselines,
     Explained,
     Measured,
@@ -50,6 +51,8 @@ WORTH = (
 def main() -> None:
     options = parse_options(__doc__.splitlines()[0] if __doc__ else "")
     folder = options.data or DATA
+    for name in NEURAL.keys() - CANDIDATES.keys():
+        print(f"{name} is left out: needs pip install 'segue[train]'", file=sys.stderr)
     tables: list[Table] = []
     numbers: dict[str, Any] = {}
     for shop in SHOPS:

@@ -8,6 +8,7 @@ customers of today. Everything is judged on the 90 days after.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from segments.cluster.density import Dbscan, Hdbscan
 from segments.cluster.family import Cohort, Family
 from segments.cluster.fitting import fit_segments
 from segments.cluster.kmeans import KMeans, behaviour_scaling
+from segments.cluster.neural import NeuralEncoder
 from segments.cluster.tiers import QUINTILES, Rfm, ValueTiers
 from segments.cluster.tree_rules import TreeRules, explain
 from segments.evaluation.choice import Choice, choose
@@ -42,6 +44,12 @@ CANDIDATES: Final[dict[str, Family]] = {
     "past-spend pyramid": ValueTiers(expected=False, max_churn=CHURN),
     "expected-spend pyramid": ValueTiers(max_churn=CHURN),
 }
+NEURAL: Final[dict[str, Family]] = {
+    "neural encoder, k=5": NeuralEncoder(5, max_churn=CHURN),
+    "neural encoder with foresight, k=6": NeuralEncoder(6, foresight=True, max_churn=CHURN),
+}
+if find_spec("torch"):
+    CANDIDATES |= NEURAL
 BASELINES: Final = ("RFM, 5 bins", "past-spend pyramid")
 """Measured, and not chosen: they are what a segmentation has to beat."""
 SEED: Final = 7
@@ -178,7 +186,7 @@ def bought(snapshot: Snapshot) -> npt.NDArray[np.float64]:
 
 
 def _learns(family: Family) -> bool:
-    return isinstance(family, TreeRules)
+    return isinstance(family, TreeRules) or (isinstance(family, NeuralEncoder) and family.foresight)
 
 
 def _cohort(snapshot: Snapshot) -> Cohort:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from api.cli.failing import fail, settings_of
 from api.cli.segments.explaining import explained
-from api.cli.segments.families import FAMILIES, TREE_RULES
+from api.cli.segments.families import FAMILIES, LEARNING
 from api.cli.segments.files import read_crowd, write_fit, write_members
 from api.cli.segments.page import comparison_of, page_of
 from api.cli.segments.report import compared, report
@@ -149,7 +149,7 @@ def explain(
 def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     out: Annotated[Path, typer.Option(help="Where to write the segmentation.")],
     family: Annotated[str, typer.Option(help=f"{', '.join(FAMILIES)}.")] = "value-tiers",
-    n_segments: Annotated[int, typer.Option(min=2, max=8, help="Of k-means.")] = 6,
+    n_segments: Annotated[int, typer.Option(min=2, max=8, help="Of k-means and neural.")] = 6,
     previous: Annotated[
         str | None, typer.Option(help="Fit whose names go on: a number or a file; else none.")
     ] = None,
@@ -165,7 +165,7 @@ def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     rng = np.random.default_rng(seed)
     with _told():
         where = _source(config, source, target)
-        learns = family == TREE_RULES or outcome_days is not None
+        learns = family in LEARNING or outcome_days is not None
         crowd = where.with_outcome(outcome_days or 90) if learns else where.now()
         before = None if previous is None else where.fit(previous).segmentation
         cohort = Cohort(crowd.vectors, crowd.feature_names, crowd.outcome)
