@@ -24,6 +24,7 @@ from api.rule_settings import (
     PriceSettings,
 )
 from api.section import nearest
+from api.segment_settings import CriteriaSettings
 from api.settings import (
     ActionSettings,
     EventSettings,
@@ -97,7 +98,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
     sections: dict[int | str, type[BaseModel]] = {
         "service": ServiceSettings,
         "events": EventSettings,
-        "segments": SegmentSettings,
+        "segments": CriteriaSettings if "criteria" in place[:-1] else SegmentSettings,
         "retention": RetentionSettings,
         "keys": KeySettings,
         "consent": ConsentSettings,

@@ -44,6 +44,7 @@ from api.rule_settings import (
     Timezone,
 )
 from api.section import Name, Section, nearest
+from api.segment_settings import CriteriaSettings
 from api.supply_checks import supply_faults
 from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import make_policy
@@ -149,6 +150,7 @@ class SegmentSettings(Section):
     )
     refit_hours: float = Field(24.0, gt=0, le=8_784, description="Hours between refits.")
     seed: int = Field(0, ge=0, description="Seed of the first fit.")
+    criteria: CriteriaSettings = CriteriaSettings()
 
 
 class KeySettings(Section):

@@ -34,6 +34,7 @@ from api.rule_settings import (
     PriceRangeSettings,
     PriceSettings,
 )
+from api.segment_settings import CriteriaSettings
 from api.settings import (
     ActionSettings,
     ChallengerSettings,
@@ -63,6 +64,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[service]": ServiceSettings,
     "[events]": EventSettings,
     "[segments]": SegmentSettings,
+    "[segments.criteria]": CriteriaSettings,
     "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,

@@ -24,6 +24,7 @@ from segments.cluster.tiers import QUINTILES, Rfm, ValueTiers
 from segments.cluster.tree_rules import TreeRules, explain
 from segments.evaluation.choice import Choice, choose
 from segments.evaluation.migration import Migration, migration
+from segments.evaluation.search import learns
 from segments.evaluation.separation import Separation, separation
 from segments.evaluation.stability import Stability, bootstrap_stability
 from segments.evaluation.value import Value, future_value, group_means
@@ -120,7 +121,7 @@ def measure(name: str, times: Times, n_draws: int) -> Measured:
     first, cohort = fit_first(name, times)
     second = fit_segments(
         family,
-        _cohort(times.before_refit if _learns(family) else times.refitted),
+        _cohort(times.before_refit if learns(family) else times.refitted),
         previous=first,
         rng=np.random.default_rng(SEED + 1),
     )
@@ -147,7 +148,7 @@ def measure(name: str, times: Times, n_draws: int) -> Measured:
 def fit_first(name: str, times: Times) -> tuple[Segmentation, Cohort]:
     """The segmentation of the first fit, and whom it was fitted on."""
     family = CANDIDATES[name]
-    cohort = _cohort(times.before if _learns(family) else times.fitted)
+    cohort = _cohort(times.before if learns(family) else times.fitted)
     rng = np.random.default_rng(SEED)
     return fit_segments(family, cohort, previous=None, rng=rng), cohort
 
@@ -183,10 +184,6 @@ def in_rules(name: str, times: Times) -> Explained:
 def bought(snapshot: Snapshot) -> npt.NDArray[np.float64]:
     """1 for each customer who bought in the 90 days after, else 0."""
     return (snapshot.future_cents > 0.0).astype(np.float64)
-
-
-def _learns(family: Family) -> bool:
-    return isinstance(family, TreeRules) or (isinstance(family, NeuralEncoder) and family.foresight)
 
 
 def _cohort(snapshot: Snapshot) -> Cohort:

@@ -35,7 +35,7 @@ class Verdict:
 
     Args:
         promoted: whether the challenger may take its place.
-        reason: why, in words.
+        reason: why, in words that go on from "it".
         challenger: share of the later period's variance that it foresees: 1 less the errors of
             `left_out_errors` over those of a single segment; below 0 for worse than none.
         incumbent: likewise; None where nothing is in use.
@@ -97,7 +97,7 @@ def weigh(
     theirs = left_out_errors(challenger.labels(later.vectors), outcome) / scale
     value = float((blind / scale - theirs).mean())
     if incumbent is None:
-        return Verdict(True, "nothing is in use", value, None, None)
+        return Verdict(True, "has nothing to beat", value, None, None)
     ours = left_out_errors(incumbent.labels(later.vectors), outcome) / scale
     known = float((blind / scale - ours).mean())
     low = _lower_bound(ours - theirs, error, rng)

@@ -1,4 +1,4 @@
-"""A search for a segmentation: features, family and number of segments; and a gate at its end.
+"""A search for a segmentation: features, family and number of segments, with a gate at its end.
 
 The periods, each visitor described at its start and judged by what they spent in it:
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from segments.cluster.density import Hdbscan
 from segments.cluster.kmeans import KMeans
+from segments.cluster.neural import NeuralEncoder
 from segments.cluster.tiers import ValueTiers
 from segments.cluster.tree_rules import TreeRules
 from segments.evaluation.choice import Choice, Scored, choose
@@ -92,6 +93,7 @@ def candidates(
     max_churn: float | None = 0.03,
     *,
     has_target: bool = True,
+    neural: bool = False,
 ) -> dict[str, Family]:
     """What is worth trying, by name: k-means over sets of features, density, tiers, rules.
 
@@ -99,7 +101,8 @@ def candidates(
         feature_names: that the visitors have.
         n_segments: numbers of segments for k-means.
         max_churn: of refits; see `segments.cluster.churn_budget`.
-        has_target: whether there is an outcome for rules to learn from.
+        has_target: whether there is an outcome to learn from.
+        neural: whether to try neural encoders, too, which need torch.
 
     Example:
         >>> list(candidates(["orders"], [3, 4], has_target=False))
@@ -116,7 +119,17 @@ def candidates(
     found["expected-spend tiers"] = ValueTiers(max_churn=max_churn)
     if has_target:
         found["tree rules"] = TreeRules()
+    for k in numbers[::2] if neural else ():
+        found[f"neural encoder, k={k}"] = NeuralEncoder(k, max_churn=max_churn)
+        if has_target:
+            foresight = NeuralEncoder(k, foresight=True, max_churn=max_churn)
+            found[f"neural encoder with foresight, k={k}"] = foresight
     return found
+
+
+def learns(family: Family) -> bool:
+    """Whether a family learns from the cohort's target."""
+    return isinstance(family, TreeRules) or (isinstance(family, NeuralEncoder) and family.foresight)
 
 
 def search(

@@ -16,6 +16,16 @@ from api.cli.segments.families import FAMILIES, LEARNING
 from api.cli.segments.files import read_crowd, write_fit, write_members
 from api.cli.segments.page import comparison_of, page_of
 from api.cli.segments.report import compared, report
+from api.cli.segments.searching import (
+    Terms,
+    following,
+    in_words,
+    of_search,
+    periods_of,
+    searched,
+    settings_if_any,
+    tried,
+)
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
     changes,
@@ -174,6 +184,37 @@ def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     for segment in fitted.segments:
         _say(f"{segment.id}: {segment.size:,} ({segment.share:.1%}), {segment.description}")
     _say(f"{out}: {family}, version {fitted.version}; {changes(fitted)}")
+
+
+@app.command("search")
+def search_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
+    only: Annotated[
+        list[str] | None, typer.Option(help="Try those with this in their name; may be repeated.")
+    ] = None,
+    fit: FitOption = None,
+    config: ConfigOption = CONFIG,
+    source: SourceOption = None,
+    target: TargetOption = None,
+    outcome_days: Annotated[int, typer.Option(min=1, help="Length of each period.")] = 30,
+    draws: Annotated[int, typer.Option(min=1, help="Fits for each candidate's stability.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write the winner, if it may take over.")] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Search features, family and number of segments; hold the winner against the fit in use."""
+    rng, settings = np.random.default_rng(seed), settings_if_any(config, source)
+    with _told():
+        where = _source(config, source, target)
+        incumbent = where.fit(fit) if fit is not None or where.fits() else None
+        periods, now = periods_of(where, outcome_days, rng), where.now()
+        families = tried(now.feature_names, only or ())
+        with following(len(families)) as told:
+            terms = Terms(settings.criteria.criteria(), draws, told)
+            result = searched(periods, now, families, incumbent, terms, rng)
+        console.print(of_search(result.found, None if incumbent is None else incumbent.name))
+        _say(*in_words(result.found))
+        if out is not None and result.found.verdict.promoted:
+            write_fit(out, result.fitted, now.at)
+            _say(f"{out}: version {result.fitted.version}; {changes(result.fitted)}")
 
 
 def _source(config: Path, source: Path | None, target: str | None = None) -> Source:
