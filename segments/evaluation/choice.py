@@ -65,12 +65,14 @@ class Choice:
         chosen: its name.
         reason: why, in words.
         baseline: eta squared of the better of RFM and past spend; None where it is not known.
+        beside: what was measured beside them, and could not be chosen.
     """
 
     scored: tuple[Scored, ...]
     chosen: str
     reason: str
     baseline: float | None = None
+    beside: Scored | None = None
 
     @property
     def winner(self) -> Scored:
@@ -78,7 +80,7 @@ class Choice:
         return next(one for one in self.scored if one.name == self.chosen)
 
 
-def choose(
+def choose(  # noqa: PLR0913  # all but three have a default
     candidates: Mapping[str, Family],
     cohort: Cohort,
     rng: np.random.Generator,
@@ -86,6 +88,7 @@ def choose(
     *,
     earlier: Cohort | None = None,
     n_draws: int = 20,
+    beside: tuple[str, Family] | None = None,
     told: Callable[[Scored], None] | None = None,
 ) -> Choice:
     """Measures candidates and picks one.
@@ -98,7 +101,9 @@ def choose(
         earlier: the visitors some time before, such as a month; with them, steadiness under
             a refit counts, too.
         n_draws: draws for the stability of each.
-        told: is called with each candidate as it is measured, for a progress bar.
+        beside: name and family of one to measure on the same visitors and not to choose, such as
+            that of the segmentation in use.
+        told: is called with each as it is measured, for a progress bar.
 
     Raises:
         SegmentationError: if there is no candidate.
@@ -109,12 +114,13 @@ def choose(
         cohort = cohort.rows(np.sort(rng.choice(len(cohort), MAX_ROWS, replace=False)))
     judge = _Judge(cohort, earlier, criteria or Criteria(), rng, n_draws)
     scored = []
-    for name, family in candidates.items():
+    for name, family in (*candidates.items(), *([] if beside is None else [beside])):
         scored.append(judge.score(name, family))
         if told is not None:
             told(scored[-1])
+    last = None if beside is None else scored.pop()
     best, reason = _best(scored, has_future=cohort.target is not None)
-    return Choice(tuple(scored), best.name, reason, judge.baseline)
+    return Choice(tuple(scored), best.name, reason, judge.baseline, last)
 
 
 def _best(scored: list[Scored], *, has_future: bool) -> tuple[Scored, str]:

@@ -74,16 +74,14 @@ class Found:
     """The end of a search.
 
     Args:
-        choice: the candidates, measured.
-        family: the winner's.
-        incumbent: the segmentation in use, measured likewise; None without one whose family is
+        choice: the candidates, measured; beside them the segmentation in use, if its family is
             known.
+        family: the winner's.
         verdict: whether the winner may take its place.
     """
 
     choice: Choice
     family: Family
-    incumbent: Scored | None
     verdict: Verdict
 
 
@@ -151,47 +149,31 @@ def search(
         criteria: what a candidate has to hold.
         incumbent: the segmentation in use, and how it would be fitted anew where that is known.
         n_draws: draws for the stability of each candidate.
-        told: is called with each candidate as it is measured.
+        told: is called with each candidate as it is measured, and with the one in use.
 
     Raises:
         SegmentationError: if there is no candidate, or the later period has no outcome.
     """
     bars = criteria or Criteria()
+    known = None if incumbent is None or incumbent[1] is None else ("in use", incumbent[1])
     choice = choose(
-        tried, periods.first, rng, bars, earlier=periods.earlier, n_draws=n_draws, told=told
-    )
+        tried, periods.first, rng, bars,
+        earlier=periods.earlier, n_draws=n_draws, beside=known, told=told,
+    )  # fmt: skip
     family = tried[choice.chosen]
     model = family.fit(periods.first, None, rng)
     in_use = None if incumbent is None else incumbent[0].assigner
-    measured = _measured(incumbent, periods, rng, bars, n_draws)
-    return Found(choice, family, measured, _verdict(choice, model, in_use, measured, periods, rng))
-
-
-def _measured(
-    incumbent: tuple[Segmentation, Family | None] | None,
-    periods: Periods,
-    rng: np.random.Generator,
-    bars: Criteria,
-    n_draws: int,
-) -> Scored | None:
-    """How the segmentation in use does by the same criteria, where it can be fitted anew."""
-    if incumbent is None or incumbent[1] is None:
-        return None
-    alone = {"in use": incumbent[1]}
-    return choose(alone, periods.first, rng, bars, earlier=periods.earlier, n_draws=n_draws).scored[
-        0
-    ]
+    return Found(choice, family, _verdict(choice, model, in_use, periods, rng))
 
 
 def _verdict(
     choice: Choice,
     model: Assigner,
     in_use: Assigner | None,
-    measured: Scored | None,
     periods: Periods,
     rng: np.random.Generator,
 ) -> Verdict:
-    fails = measured is not None and bool(measured.shortfalls)
+    fails = choice.beside is not None and bool(choice.beside.shortfalls)
     verdict = weigh(model, in_use, periods.later, rng, incumbent_fails=fails)
     if not choice.winner.shortfalls:
         return verdict

@@ -32,10 +32,12 @@ from api.cli.segments.tables import (
     moved_in_words,
     of_fits,
     of_flows,
+    of_responses,
     of_segments,
     verdicts,
 )
 from api.storage.base import StoreError
+from api.storage.response_log import read_responses
 from api.storage.visitor_log import Crowd
 from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
@@ -155,6 +157,19 @@ def explain(
         )
 
 
+@app.command()
+def response(
+    placement: Annotated[str, typer.Option(help="Whose actions.")],
+    config: ConfigOption = CONFIG,
+    source: SourceOption = None,
+    top: Annotated[int, typer.Option(min=1, help="Actions of each segment, the best first.")] = 3,
+) -> None:
+    """Say which actions earn most in which segment, as if each had been shown to everybody."""
+    with _told():
+        found = read_responses(_source(config, source).path, placement)
+    console.print(of_responses(found, top))
+
+
 @app.command("fit")
 def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     out: Annotated[Path, typer.Option(help="Where to write the segmentation.")],
@@ -207,7 +222,7 @@ def search_command(  # noqa: PLR0913, PLR0917  # each is an option of the comman
         incumbent = where.fit(fit) if fit is not None or where.fits() else None
         periods, now = periods_of(where, outcome_days, rng), where.now()
         families = tried(now.feature_names, only or ())
-        with following(len(families)) as told:
+        with following(len(families) + 1) as told:
             terms = Terms(settings.criteria.criteria(), draws, told)
             result = searched(periods, now, families, incumbent, terms, rng)
         console.print(of_search(result.found, None if incumbent is None else incumbent.name))

@@ -155,8 +155,8 @@ def of_search(found: Found, incumbent: str | None) -> Table:
         table.add_column(head, justify="right")
     table.add_column("lacks")
     lines = [(one.name, one) for one in found.choice.scored]
-    if found.incumbent is not None:
-        lines.append((f"in use: {incumbent}", found.incumbent))
+    if found.choice.beside is not None:
+        lines.append((f"in use: {incumbent}", found.choice.beside))
     for name, one in lines:
         shown = f"[bold]{escape(name)}[/]" if name == found.choice.chosen else escape(name)
         table.add_row(shown, *_cells(one), ", ".join(one.shortfalls))

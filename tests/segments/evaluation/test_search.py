@@ -45,7 +45,7 @@ def test_a_better_one_is_found_and_passes_the_gate():
 def test_one_that_is_no_better_than_what_is_in_use_does_not_pass():
     found = look({"k=3": KMeans(3)}, incumbent=in_use(KMeans(3)))
     assert not found.verdict.promoted
-    assert found.incumbent.shortfalls == ()
+    assert found.choice.beside.shortfalls == ()
 
 
 def test_a_winner_that_misses_the_criteria_does_not_pass_whatever_it_knows():
@@ -56,8 +56,9 @@ def test_a_winner_that_misses_the_criteria_does_not_pass_whatever_it_knows():
 
 def test_each_candidate_is_told_as_it_is_measured():
     told = []
-    look({"k=2": KMeans(2), "rfm": Rfm()}, told=lambda one: told.append(one.name))
-    assert told == ["k=2", "rfm"]
+    tried = {"k=2": KMeans(2), "rfm": Rfm()}
+    look(tried, incumbent=in_use(KMeans(3)), told=lambda one: told.append(one.name))
+    assert told == ["k=2", "rfm", "in use"]
 
 
 def test_the_same_seed_finds_the_same():
