@@ -20,18 +20,7 @@ CAUSES = {
     "came": "came",
     "left": "left",
 }
-_NUMBERS = frozenset(
-    {
-        "visitors",
-        "share",
-        "segments",
-        "fit",
-        "shown",
-        "reward",
-        "standard error",
-        "tells as much as",
-    }
-)
+_NUMBERS = ("visitors", "share", "segments", "fit", "shown", "reward", "standard error")
 SEGMENT_HEADS = ("segment", "visitors", "share", "revenue each", "who they are")
 
 
@@ -172,6 +161,6 @@ def moved_in_words(found: Migration) -> str:
 def _table(title: str, names: Sequence[str]) -> Table:
     table = Table(title=title or None)
     for name in names:
-        right = name in _NUMBERS or name.endswith("each")
+        right = name in _NUMBERS or name.endswith(("each", "as much as"))
         table.add_column(name, justify="right" if right else "left")
     return table
