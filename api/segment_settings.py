@@ -3,10 +3,35 @@
 Beside `api.settings`, which holds the rest of the section; docs/segments.md explains them.
 """
 
-from pydantic import Field
+import re
+from typing import Annotated
 
-from api.section import Section
+from pydantic import AfterValidator, Field
+
+from api.rule_settings import ConditionText
+from api.section import Name, Section
+from segments.cluster.segmentation import NOISE_ID
 from segments.evaluation.criteria import Criteria
+
+MOST_HAND_MADE = 64
+
+
+def _is_own_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
+        raise ValueError("must be one word of letters, digits and _, such as `lapsing_vip`")
+    if value == NOISE_ID or re.fullmatch(r"s\d+", value):
+        raise ValueError("is how learned segments are called; take another name")
+    return value
+
+
+class HandMadeSettings(Section):
+    """`[[segments.hand_made]]`: a segment that a person describes; segments may overlap."""
+
+    id: Annotated[str, AfterValidator(_is_own_id)] = Field(
+        description="One word; conditions ask for `segments.ID`."
+    )
+    name: Name | None = Field(None, description="What people call it; the id, unless given.")
+    when: ConditionText = Field(description="Holds for its members.")
 
 
 class CriteriaSettings(Section):

@@ -34,7 +34,7 @@ from api.rule_settings import (
     PriceRangeSettings,
     PriceSettings,
 )
-from api.segment_settings import CriteriaSettings
+from api.segment_settings import CriteriaSettings, HandMadeSettings
 from api.settings import (
     ActionSettings,
     ChallengerSettings,
@@ -65,6 +65,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[events]": EventSettings,
     "[segments]": SegmentSettings,
     "[segments.criteria]": CriteriaSettings,
+    "[[segments.hand_made]]": HandMadeSettings,
     "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
@@ -160,6 +161,12 @@ def test_the_example_of_rules_builds_its_placements() -> None:
         "home": True,
         "price": True,
     }
+
+
+def test_the_example_of_a_segment_made_by_hand_is_asked_for() -> None:
+    (example,) = examples("docs/segments.md", "toml")
+    (placement,) = build_placements(parse_settings(tomllib.loads(example))).values()
+    assert [str(field) for field in placement.rulebook.fields] == ["segments.lapsing", "segment"]
 
 
 def test_the_example_of_rewards_is_one_and_its_terms_are_documented() -> None:

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from api.loop.facts import FactReader
+from api.loop.hand_made import belongings
 from api.loop.pricing import Pricing
 from api.loop.rules import rulebook_of, timezone_of, tracked_of
 from api.settings import ActionSettings, PlacementSettings, Settings
@@ -248,7 +249,9 @@ def build_placement(
         default=Choices.of([actions[settings.default]], pairs),
         baseline=Choices.of(baseline, pairs, rulebook.screen(baseline)),
         rulebook=rulebook,
-        facts=FactReader(rulebook.fields, timezone_of(configured)),
+        facts=FactReader(
+            rulebook.fields, timezone_of(configured), belongings(configured.segments.hand_made)
+        ),
         holdout=None if settings.holdout is None else settings.holdout.holdout(),
         contexts=contexts,
         pairs=pairs,

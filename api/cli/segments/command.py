@@ -15,6 +15,7 @@ from api.cli.segments.explaining import explained
 from api.cli.segments.families import FAMILIES, LEARNING
 from api.cli.segments.files import read_crowd, write_fit, write_members
 from api.cli.segments.page import comparison_of, page_of
+from api.cli.segments.previewing import of_previews, previewed
 from api.cli.segments.report import compared, report
 from api.cli.segments.searching import (
     Terms,
@@ -36,9 +37,11 @@ from api.cli.segments.tables import (
     of_segments,
     verdicts,
 )
+from api.loop.hand_made import belonging, belongings
 from api.storage.base import StoreError
 from api.storage.response_log import read_responses
 from api.storage.visitor_log import Crowd
+from policy.errors import ConditionError
 from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
 from segments.errors import SegmentsError
@@ -170,6 +173,25 @@ def response(
     console.print(of_responses(found, top))
 
 
+@app.command()
+def preview(
+    condition: Annotated[
+        str | None,
+        typer.Argument(help='Such as "profile.orders >= 3"; else those of the configuration.'),
+    ] = None,
+    config: ConfigOption = CONFIG,
+    source: SourceOption = None,
+) -> None:
+    """Count who would be in a segment made by hand, and whom it shares with others."""
+    configured = settings_if_any(config, source).hand_made
+    if condition is None and not configured:
+        fail("there is no [[segments.hand_made]]: give a condition")
+    with _told():
+        asked = {} if condition is None else {"this condition": belonging(condition)}
+        found = previewed(_source(config, source), asked | belongings(configured))
+    console.print(of_previews(found))
+
+
 @app.command("fit")
 def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     out: Annotated[Path, typer.Option(help="Where to write the segmentation.")],
@@ -260,7 +282,7 @@ def _told() -> Iterator[None]:
     """Ends the command with what went wrong."""
     try:
         yield
-    except (StoreError, SegmentsError) as error:
+    except (StoreError, SegmentsError, ConditionError) as error:
         fail(str(error))
 
 
