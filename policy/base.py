@@ -382,9 +382,9 @@ class Policy(ABC):
         )
 
     @staticmethod
-    def _checked_before(batch: Batch, n: int) -> npt.NDArray[np.float64]:
+    def _checked_before(batch: Batch, n: int) -> npt.NDArray[np.float64] | None:
         if batch.before is None:
-            return np.zeros(n)
+            return None
         return bounded("before", batch.before, (n,), LARGEST_REWARD, BatchError)
 
 

@@ -52,7 +52,7 @@ def bounded(
         raise error(f"{name} has shape {array.shape}: must be {shape}")
     # One BLAS call clears the usual case, since a sum of squares below bound**2 proves every entry;
     # NaN and infinity fail the comparison.
-    if not np.vdot(array, array) <= bound * bound:
+    if array.size and not np.vdot(array, array) <= bound * bound:
         _refuse_first_outlier(name, array, bound, error)
     return array
 

@@ -86,7 +86,7 @@ class ActionBlocks:
         # them, so that candidates that are most of the catalog are picked afterwards.
         if used <= 2 * len(ids) + 8:
             everything: Array = np.matmul(self._stack[:used, :n_rows], x)
-            return everything[gather]
+            return everything.take(gather, axis=0)
         picked: Array = np.matmul(self._stack[gather, :n_rows], x)
         return picked
 
@@ -109,7 +109,7 @@ class ActionBlocks:
         gather = self._gather(ids)
         if used <= 2 * len(ids) + 8:
             everything: Array = np.dot(np.matmul(self._stack[:used, :n_rows], x), weights)
-            return everything[gather]
+            return everything.take(gather, axis=0)
         picked: Array = np.dot(np.matmul(self._stack[gather, :n_rows], x), weights)
         return picked
 

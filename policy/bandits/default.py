@@ -1,6 +1,6 @@
 """The default policy: nothing to tune.
 
-One of the explorers over the linear model; it adds what the others leave to the user.
+LinUCB over a model that bends; it adds what the other explorers leave to the user.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy.typing as npt
 from policy.bandits.arm_record import ArmRecord
 from policy.bandits.change import ChangeDetector
 from policy.bandits.linear_model import OwnPriors
-from policy.bandits.linear_policy import LinearOptions, LinearPolicy, share_of_best
+from policy.bandits.linucb import LinUCB
 from policy.bandits.random_features import RandomFeatures
 from policy.bandits.sketched_model import SketchedLinearModel
 from policy.bandits.warm_up import Row, WarmUp
-from policy.bounds import parameter, whole_parameter
+from policy.bounds import whole_parameter
 from policy.errors import ParameterError, StateError, UnsupportedError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
+    from policy.bandits.linear_policy import LinearOptions
     from policy.base import Batch
-    from policy.explanation import Explanation
     from policy.model_file import JSON
 
 Array = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ KEPT_AFTER_CHANGE = 20.0
 """Rows' worth of what was known before a change that still counts after it."""
 
 
-class Default(LinearPolicy):
+class Default(LinUCB):
     """Upper confidence bounds on linear and random Fourier features, everything else estimated.
 
         score(a) = mean(a) + alpha sd(a) - cost(a)
@@ -93,8 +93,7 @@ class Default(LinearPolicy):
             raise ParameterError(
                 f"n_random_features is {n_random_features}: must be even, cosines and sines"
             )
-        super().__init__(n_context, n_shared, **options)
-        self.alpha = parameter("alpha", alpha, 0.0, 1e6)
+        super().__init__(n_context, n_shared, alpha=alpha, **options)
         self.given["n_random_features"] = n_random_features
         self._options: Any = {**options, "n_random_features": n_random_features}
         self._map = self._new_map()
@@ -114,27 +113,6 @@ class Default(LinearPolicy):
             own=OwnPriors(given["prior_intercept"], given["prior_action"], None, n_lifted),
             half_life=given["half_life"],
         )
-
-    def _decide(
-        self,
-        x: Array,
-        z: Array,
-        ids: tuple[str, ...],
-        costs: Array | float,
-        rng: np.random.Generator,
-    ) -> tuple[Array, Array]:
-        means, width = self.model.means_and_variances(self._lifted(x), z, ids)
-        np.sqrt(width, out=width)
-        width *= self.alpha
-        width += means
-        width -= costs
-        return share_of_best(width), means
-
-    def _expected_rewards(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
-        return self.model.means(self._lifted(x), z, ids)
-
-    def _explain(self, x: Array, z: Array, ids: tuple[str, ...]) -> Explanation:
-        return super()._explain(self._lifted(x), z, ids)
 
     def _learn_row(self, row: Row) -> None:
         self._learn_lifted(row)

@@ -219,9 +219,10 @@ class HybridLinearModel:
         """
         split = 1 + self.n_shared
         products = self.blocks.products(x, ids, self._n_rows)
-        residuals = z - products[:, 1:split]
-        means = np.dot(residuals, self._shared[0])
-        means += products[:, 0]
+        residuals, means = z, products[:, 0].copy()
+        if self.n_shared:
+            residuals = z - products[:, 1:split]
+            means += np.dot(residuals, self._shared[0])
         own = np.dot(products[:, split:], x)
         np.maximum(own, 0.0, out=own)
         unit = self.noise_variance * self.weight
@@ -254,8 +255,6 @@ class HybridLinearModel:
             z: (n_actions, n_shared).
             products: The first 1 + n_shared rows of each candidate's block times x.
         """
-        if not self.n_shared:
-            return products[:, 0].copy(), np.zeros(len(products))
         if not self.n_shared:
             return products[:, 0].copy(), np.zeros(len(products))
         residuals = z - products[:, 1:]
@@ -305,8 +304,8 @@ class HybridLinearModel:
         target[0] = reward
         target[1:split] = z
         target[split:] = 0.0
-        q = target - np.dot(block, x)
-        g = -q[split:]
+        products = np.dot(block, x)
+        q, g = target - products, products[split:]
         noise = 1.0 / self.weight + spread_of(g, x)
         error, scale = float(q[0]), noise
         if self.n_shared:

@@ -98,8 +98,12 @@ class LinearPolicy(Policy):
         """
         self.model.refit()
 
+    def _lifted(self, x: Array) -> Array:
+        """A context as the model sees it, with whatever a subclass makes of it behind its end."""
+        return x
+
     def _expected_rewards(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
-        return self.model.means(x, z, ids)
+        return self.model.means(self._lifted(x), z, ids)
 
     def summary(self) -> list[ArmSummary]:
         """Each action that was learned from, in numbers; nothing random, nothing changes.
@@ -119,6 +123,7 @@ class LinearPolicy(Policy):
         return self.record.summaries(ids, best)
 
     def _explain(self, x: Array, z: Array, ids: tuple[str, ...]) -> Explanation:
+        x = self._lifted(x)
         means, variances = self.model.means_and_variances(x, z, ids)
         own, shared = self.model.own_weights(ids) * x, self.model.shared_weights * z
         rest = own[:, self.n_context :].sum(axis=1)
@@ -145,7 +150,7 @@ class LinearPolicy(Policy):
 
     def _refuse_orphans(self, batch: Batch) -> None:
         """A correction changes a row that was learned, so its action must have one."""
-        if np.logical_and.reduce(batch.first):
+        if False not in batch.first.tolist():
             return
         learned: set[str] = set()
         for row, (action_id, first) in enumerate(zip(batch.action_ids, batch.first, strict=True)):

@@ -69,7 +69,7 @@ class LinUCB(LinearPolicy):
         costs: Array | float,
         rng: np.random.Generator,
     ) -> tuple[Array, Array]:
-        means, width = self.model.means_and_variances(x, z, ids)
+        means, width = self.model.means_and_variances(self._lifted(x), z, ids)
         np.sqrt(width, out=width)
         width *= self.alpha
         width += means

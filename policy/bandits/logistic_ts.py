@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from policy.bandits.linear_model import HybridLinearModel, OwnPriors
-from policy.bandits.linear_policy import LinearOptions, LinearPolicy
+from policy.bandits.lints import LinTS
 from policy.bandits.posterior_samples import sample_scores, shares_of_best
 from policy.base import Policy
-from policy.bounds import parameter, whole_parameter
-from policy.errors import BatchError, ParameterError
+from policy.errors import BatchError
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from policy.bandits.linear_model import Posterior
+    from policy.bandits.linear_policy import LinearOptions
     from policy.bandits.warm_up import Row
     from policy.base import Batch
 
@@ -36,7 +36,7 @@ ROUNDING = 1e-9
 """What sums of rewards may lie outside of [0, 1]."""
 
 
-class LogisticTS(LinearPolicy):
+class LogisticTS(LinTS):
     """Thompson sampling with P(success) = logistic(η), η = z·β + x·θ_a.
 
     The posterior of the weights is kept Gaussian by one Newton step a row. With m and v the mean
@@ -93,11 +93,7 @@ class LogisticTS(LinearPolicy):
         n_samples: int = 64,
         **options: Unpack[LinearOptions],
     ) -> None:
-        super().__init__(n_context, n_shared, **options)
-        self.alpha = parameter("alpha", alpha, 0.0, 1e6)
-        self.n_pairs = whole_parameter("n_samples", n_samples, 2, 100_000) // 2
-        if n_samples % 2:
-            raise ParameterError(f"n_samples is {n_samples}: must be even, samples come in pairs")
+        super().__init__(n_context, n_shared, alpha=alpha, n_samples=n_samples, **options)
 
     def _new_model(self) -> HybridLinearModel:
         given = self.given

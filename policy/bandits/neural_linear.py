@@ -1,6 +1,6 @@
 """Neural-linear: upper confidence bounds on the last layer of a small neural network.
 
-One of the explorers; the linear model's features are learned as well.
+LinUCB over a linear model whose features are learned as well.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy.typing as npt
 from policy.bandits.feature_net import FeatureNet
 from policy.bandits.linear_algebra import one_thread
 from policy.bandits.linear_model import HybridLinearModel, OwnPriors
-from policy.bandits.linear_policy import LinearOptions, LinearPolicy, share_of_best
+from policy.bandits.linucb import LinUCB
 from policy.bandits.replay_buffer import ReplayBuffer
 from policy.base import Policy
-from policy.bounds import parameter, whole_parameter
+from policy.bounds import whole_parameter
 from policy.errors import StateError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
+    from policy.bandits.linear_policy import LinearOptions
     from policy.bandits.warm_up import Row
-    from policy.explanation import Explanation
     from policy.model_file import JSON
 
 Array = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ FIRST_TRAINING = 128
 COUNTERS = ("n_rows", "n_trainings", "next_training")
 
 
-class NeuralLinear(LinearPolicy):
+class NeuralLinear(LinUCB):
     """A Bayesian linear model on [x, φ(x)], with φ the last layer of a network trained online.
 
         score(a) = mean(a) + alpha sd(a) - cost(a)
@@ -89,8 +89,7 @@ class NeuralLinear(LinearPolicy):
     ) -> None:
         self.n_features = whole_parameter("n_features", n_features, 1, 512)
         self.memory = whole_parameter("memory", memory, FIRST_TRAINING, 1_000_000)
-        super().__init__(n_context, n_shared, **options)
-        self.alpha = parameter("alpha", alpha, 0.0, 1e6)
+        super().__init__(n_context, n_shared, alpha=alpha, **options)
         self.given |= {"n_features": n_features, "memory": memory}
         self._net = FeatureNet(n_context, n_features)
         self._buffer = self._new_buffer()
@@ -110,27 +109,6 @@ class NeuralLinear(LinearPolicy):
 
     def _new_buffer(self) -> ReplayBuffer:
         return ReplayBuffer(self.n_context, self.n_shared, 2 * self.memory)
-
-    def _decide(
-        self,
-        x: Array,
-        z: Array,
-        ids: tuple[str, ...],
-        costs: Array | float,
-        rng: np.random.Generator,
-    ) -> tuple[Array, Array]:
-        means, width = self.model.means_and_variances(self._lifted(x), z, ids)
-        np.sqrt(width, out=width)
-        width *= self.alpha
-        width += means
-        width -= costs
-        return share_of_best(width), means
-
-    def _expected_rewards(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
-        return self.model.means(self._lifted(x), z, ids)
-
-    def _explain(self, x: Array, z: Array, ids: tuple[str, ...]) -> Explanation:
-        return super()._explain(self._lifted(x), z, ids)
 
     def _lifted(self, x: Array) -> Array:
         return np.concatenate([x, self._net.features(x[None])[0]])

@@ -43,11 +43,10 @@ def sample_scores(
     n_actions, n_shared = posterior.residuals.shape
     normals = rng.standard_normal((n_pairs, n_shared + n_actions))
     noise = normals[:, n_shared:]
-    noise *= np.sqrt(posterior.own_variances)
+    noise *= scale * np.sqrt(posterior.own_variances)
     if n_shared:
-        root = covariance_root(posterior.shared_covariance)
+        root = scale * covariance_root(posterior.shared_covariance)
         noise += np.dot(normals[:, :n_shared], np.dot(posterior.residuals, root).T)
-    noise *= scale
     samples = np.empty((2 * n_pairs, n_actions))
     np.add(posterior.means, noise, out=samples[:n_pairs])
     np.subtract(posterior.means, noise, out=samples[n_pairs:])

@@ -1,6 +1,6 @@
 """Segmented: a policy of its own for every segment, held to the one that all segments share.
 
-One of the explorers; the model has one more level than the others'.
+LinUCB over a model with one more level than the others'.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from policy.bandits.evidence import LARGEST_PRECISION, SMALLEST_PRECISION
 from policy.bandits.linear_model import OwnPriors
-from policy.bandits.linear_policy import LinearOptions, LinearPolicy, share_of_best
+from policy.bandits.linucb import LinUCB
 from policy.bandits.segment_pairs import Segments
 from policy.bandits.segmented_model import SegmentedModel
 from policy.bounds import parameter, whole_parameter
@@ -22,12 +22,13 @@ from policy.errors import ParameterError
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from policy.bandits.linear_policy import LinearOptions
     from policy.explanation import Explanation
 
 Array = npt.NDArray[np.float64]
 
 
-class Segmented(LinearPolicy):
+class Segmented(LinUCB):
     """Upper confidence bounds with own weights for each action in each segment.
 
         score(a) = mean(a) + alpha sd(a) - cost(a),  mean(a) = z·β + x·θ_{a,s},
@@ -86,13 +87,12 @@ class Segmented(LinearPolicy):
         self.prior_segment = prior_segment
         if prior_segment is not None:
             parameter("prior_segment", prior_segment, SMALLEST_PRECISION, LARGEST_PRECISION)
-        super().__init__(n_context, n_shared, **options)
+        super().__init__(n_context, n_shared, alpha=alpha, **options)
         if segment_start + n_segments > n_context:
             raise ParameterError(
                 f"segment_start is {segment_start} and n_segments {n_segments}: they must be "
                 f"entries of the context, which has {n_context}"
             )
-        self.alpha = parameter("alpha", alpha, 0.0, 1e6)
         self.given |= {
             "segment_start": segment_start,
             "n_segments": n_segments,
@@ -114,18 +114,3 @@ class Segmented(LinearPolicy):
     def _explain(self, x: Array, z: Array, ids: tuple[str, ...]) -> Explanation:
         found = super()._explain(x, z, ids)
         return replace(found, context=found.context + self.model.deviations(x, ids) * x)
-
-    def _decide(
-        self,
-        x: Array,
-        z: Array,
-        ids: tuple[str, ...],
-        costs: Array | float,
-        rng: np.random.Generator,
-    ) -> tuple[Array, Array]:
-        means, width = self.model.means_and_variances(x, z, ids)
-        np.sqrt(width, out=width)
-        width *= self.alpha
-        width += means
-        width -= costs
-        return share_of_best(width), means
