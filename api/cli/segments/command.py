@@ -1,70 +1,48 @@
 """`segue segments`: the commands."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from api.cli.failing import fail, settings_of
+from api.cli.failing import fail
 from api.cli.segments.explaining import explained
 from api.cli.segments.families import FAMILIES, LEARNING
 from api.cli.segments.files import read_crowd, write_fit, write_members
-from api.cli.segments.page import comparison_of, page_of
-from api.cli.segments.previewing import of_previews, previewed
-from api.cli.segments.report import compared, report
-from api.cli.segments.searching import (
-    Terms,
-    following,
-    in_words,
-    of_search,
-    periods_of,
-    searched,
-    settings_if_any,
-    tried,
+from api.cli.segments.options import (
+    CONFIG,
+    ConfigOption,
+    FitOption,
+    OutcomeOption,
+    SeedOption,
+    SourceOption,
+    TargetOption,
+    console,
 )
+from api.cli.segments.options import say as _say
+from api.cli.segments.options import source_of as _source
+from api.cli.segments.options import told as _told
+from api.cli.segments.page import comparison_of, page_of
+from api.cli.segments.refining import preview, response, search
+from api.cli.segments.report import compared, report
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
     changes,
     moved_in_words,
     of_fits,
     of_flows,
-    of_responses,
     of_segments,
     verdicts,
 )
-from api.loop.hand_made import belonging, belongings
-from api.storage.base import StoreError
-from api.storage.response_log import read_responses
 from api.storage.visitor_log import Crowd
-from policy.errors import ConditionError
 from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
-from segments.errors import SegmentsError
 
 app = typer.Typer(no_args_is_help=True, help="Segments: what they are, who moved, and why.")
-console = Console()
-
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Names the store.")]
-SourceOption = Annotated[
-    Path | None, typer.Option(help="A store's file, or visitors in a .parquet, instead.")
-]
-FitOption = Annotated[
-    str | None, typer.Option("--fit", help="Number of a fit, or its file; else the newest.")
-]
-TargetOption = Annotated[
-    str | None,
-    typer.Option(help="Of a .parquet: the column of cents that visitors went on to spend."),
-]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of everything drawn.")]
-OutcomeOption = Annotated[
-    int | None, typer.Option(min=1, help="Judge by what was spent in the last so many days.")
-]
-CONFIG = Path("segue.toml")
+for command in (response, preview, search):
+    app.command()(command)
 
 
 @app.command("list")
@@ -160,38 +138,6 @@ def explain(
         )
 
 
-@app.command()
-def response(
-    placement: Annotated[str, typer.Option(help="Whose actions.")],
-    config: ConfigOption = CONFIG,
-    source: SourceOption = None,
-    top: Annotated[int, typer.Option(min=1, help="Actions of each segment, the best first.")] = 3,
-) -> None:
-    """Say which actions earn most in which segment, as if each had been shown to everybody."""
-    with _told():
-        found = read_responses(_source(config, source).path, placement)
-    console.print(of_responses(found, top))
-
-
-@app.command()
-def preview(
-    condition: Annotated[
-        str | None,
-        typer.Argument(help='Such as "profile.orders >= 3"; else those of the configuration.'),
-    ] = None,
-    config: ConfigOption = CONFIG,
-    source: SourceOption = None,
-) -> None:
-    """Count who would be in a segment made by hand, and whom it shares with others."""
-    configured = settings_if_any(config, source).hand_made
-    if condition is None and not configured:
-        fail("there is no [[segments.hand_made]]: give a condition")
-    with _told():
-        asked = {} if condition is None else {"this condition": belonging(condition)}
-        found = previewed(_source(config, source), asked | belongings(configured))
-    console.print(of_previews(found))
-
-
 @app.command("fit")
 def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     out: Annotated[Path, typer.Option(help="Where to write the segmentation.")],
@@ -223,43 +169,6 @@ def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     _say(f"{out}: {family}, version {fitted.version}; {changes(fitted)}")
 
 
-@app.command("search")
-def search_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
-    only: Annotated[
-        list[str] | None, typer.Option(help="Try those with this in their name; may be repeated.")
-    ] = None,
-    fit: FitOption = None,
-    config: ConfigOption = CONFIG,
-    source: SourceOption = None,
-    target: TargetOption = None,
-    outcome_days: Annotated[int, typer.Option(min=1, help="Length of each period.")] = 30,
-    draws: Annotated[int, typer.Option(min=1, help="Fits for each candidate's stability.")] = 10,
-    out: Annotated[Path | None, typer.Option(help="Write the winner, if it may take over.")] = None,
-    seed: SeedOption = 0,
-) -> None:
-    """Search features, family and number of segments; hold the winner against the fit in use."""
-    rng, settings = np.random.default_rng(seed), settings_if_any(config, source)
-    with _told():
-        where = _source(config, source, target)
-        incumbent = where.fit(fit) if fit is not None or where.fits() else None
-        periods, now = periods_of(where, outcome_days, rng), where.now()
-        families = tried(now.feature_names, only or ())
-        with following(len(families) + 1) as told:
-            terms = Terms(settings.criteria.criteria(), draws, told)
-            result = searched(periods, now, families, incumbent, terms, rng)
-        console.print(of_search(result.found, None if incumbent is None else incumbent.name))
-        _say(*in_words(result.found))
-        if out is not None and result.found.verdict.promoted:
-            write_fit(out, result.fitted, now.at)
-            _say(f"{out}: version {result.fitted.version}; {changes(result.fitted)}")
-
-
-def _source(config: Path, source: Path | None, target: str | None = None) -> Source:
-    if source is None:
-        source = settings_of(config).service.database
-    return Source(source, target)
-
-
 def _crowds(
     where: Source, before: Path | None, fits: tuple[NamedFit, NamedFit]
 ) -> tuple[Crowd, Crowd]:
@@ -275,20 +184,6 @@ def _crowds(
         fail(f"{fits[0].name} is later than {fits[1].name}: name the earlier one first")
     old, new = where.log.crowds([first, second])
     return old, new
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Ends the command with what went wrong."""
-    try:
-        yield
-    except (StoreError, SegmentsError, ConditionError) as error:
-        fail(str(error))
-
-
-def _say(*sentences: str) -> None:
-    for sentence in sentences:
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _write(out: Path, page: str) -> None:
