@@ -25,7 +25,7 @@ from api.cli.segments.options import say as _say
 from api.cli.segments.options import source_of as _source
 from api.cli.segments.options import told as _told
 from api.cli.segments.page import comparison_of, page_of
-from api.cli.segments.refining import preview, response, search
+from api.cli.segments.refining import emerging, preview, response, search
 from api.cli.segments.report import compared, report
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
@@ -41,7 +41,7 @@ from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
 
 app = typer.Typer(no_args_is_help=True, help="Segments: what they are, who moved, and why.")
-for command in (response, preview, search):
+for command in (emerging, preview, response, search):
     app.command()(command)
 
 

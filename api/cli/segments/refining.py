@@ -7,6 +7,7 @@ import numpy as np
 import typer
 
 from api.cli.failing import fail
+from api.cli.segments.emerging import emerged, of_proposals
 from api.cli.segments.files import write_fit
 from api.cli.segments.options import (
     CONFIG,
@@ -94,3 +95,34 @@ def search(  # noqa: PLR0913, PLR0917  # each is an option of the command
         if out is not None and result.found.verdict.promoted:
             write_fit(out, result.fitted, now.at)
             say(f"{out}: version {result.fitted.version}; {changes(result.fitted)}")
+
+
+def emerging(  # noqa: PLR0913, PLR0917  # each is an option of the command
+    fit: FitOption = None,
+    config: ConfigOption = CONFIG,
+    source: SourceOption = None,
+    min_visitors: Annotated[int, typer.Option(min=2, help="Of a crowd, at least.")] = 30,
+    min_share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Likewise.")] = 0.01,
+    accept: Annotated[
+        int | None, typer.Option(help="Number of the proposal to make a segment of; with --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the segmentation.")] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Look for crowds that came up since a fit and fit into no segment."""
+    if (accept is None) != (out is None):
+        fail("--accept says which proposal becomes a segment, --out where to write that: give both")
+    with told():
+        where = source_of(config, source)
+        found = emerged(where, where.fit(fit), min_visitors, min_share)
+        say(
+            f"Of {found.n_watched:,} visitors with an event since {found.fit.name}, "
+            f"{found.n_newcomers:,} are unlike their segment. Crowds among them that were not "
+            f"there: {len(found.proposals)}."
+        )
+        if found.proposals:
+            console.print(of_proposals(found.proposals))
+        if accept is not None and out is not None:
+            fitted = found.with_accepted(accept, np.random.default_rng(seed))
+            write_fit(out, fitted, found.now.at)
+            say(f"{out}: version {fitted.version}; {changes(fitted)}")
