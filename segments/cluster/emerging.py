@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.stats import binom
 
+from segments.cluster.alignment import extend
 from segments.cluster.assign.base import NOISE
 from segments.cluster.assign.centroids import Centroids
 from segments.cluster.describe import describe_clusters
 from segments.cluster.family import NOT_BEHAVIOUR, Cohort
-from segments.cluster.fitting import fit_segments
+from segments.cluster.fitting import named
 from segments.cluster.kmeans import behaviour_scaling
+from segments.cluster.segmentation import MAX_SEGMENTS
 from segments.errors import SegmentationError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from segments.cluster.assign.base import Assigner, Floats, Labels
+    from segments.cluster.assign.base import Floats, Labels
     from segments.cluster.segmentation import Segmentation
 
 MAX_NEWCOMERS: Final = 4_000
@@ -74,6 +76,7 @@ class Newcomers:
         SegmentationError: if the cohort has other features.
 
     Example:
+        >>> from segments.cluster.fitting import fit_segments
         >>> from segments.cluster.kmeans import KMeans
         >>> rng = np.random.default_rng(0)
         >>> vectors = rng.normal(0.0, 1.0, (200, 2)).astype(np.float32)
@@ -198,49 +201,35 @@ class Newcomers:
         )
 
 
-def accepted(
-    segmentation: Segmentation, proposal: Proposal, cohort: Cohort, rng: np.random.Generator
-) -> Segmentation:
+def accepted(segmentation: Segmentation, proposal: Proposal, cohort: Cohort) -> Segmentation:
     """The segmentation with a proposed crowd as one more segment; the others keep their names.
 
     Args:
         segmentation: in use, of k-means.
         proposal: the crowd.
         cohort: the visitors of now.
-        rng: see `fit_segments`.
 
     Raises:
         SegmentationError: if the segmentation is of another family, which has no centroid to add,
-            or nobody of the cohort would be in it.
+            or of other features, or nobody of the cohort would be in one of the segments.
     """
-    if not isinstance(segmentation.assigner, Centroids):
+    old = segmentation.assigner
+    if not isinstance(old, Centroids):
         raise SegmentationError(
-            f"a segment can be added to one of k-means, not of {segmentation.assigner.kind}: "
-            "refit it, or make the segment by hand"
+            f"a segment can be added to one of k-means, not of {old.kind}: refit it, or make the "
+            "segment by hand"
         )
-    return fit_segments(_OneMore(proposal.centre), cohort, previous=segmentation, rng=rng)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _OneMore:
-    """The family of the model in use and one more centroid."""
-
-    centre: Floats
-
-    def fit(self, cohort: Cohort, previous: Assigner | None, rng: np.random.Generator) -> Assigner:
-        """See `Family.fit`."""
-        if not isinstance(previous, Centroids):
-            raise SegmentationError("the cohort has other features than the segmentation")
-        model = Centroids(
-            previous.scaling,
-            np.vstack([previous.centroids, previous.scaling.apply(self.centre)]),
+    segmentation.require_features(cohort.feature_names)
+    if old.n_labels >= MAX_SEGMENTS:
+        raise SegmentationError(f"there are {old.n_labels} segments already, the most there can be")
+    model = Centroids(old.scaling, np.vstack([old.centroids, old.scaling.apply(proposal.centre)]))
+    labels = model.labels(cohort.vectors)
+    if len(np.unique(labels)) < model.n_labels:
+        raise SegmentationError(
+            "with the new segment another one, or itself, has no members: refit instead"
         )
-        empty = set(range(model.n_labels)) - set(model.labels(cohort.vectors).tolist())
-        if empty:
-            raise SegmentationError(
-                "with the new segment another one, or itself, has no members: refit instead"
-            )
-        return model
+    names = extend(old.labels(cohort.vectors), labels, segmentation)
+    return named(cohort, model, names, segmentation.version + 1)
 
 
 def _crowds(points: Floats, least: int) -> list[tuple[Floats, float]]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -36,12 +35,11 @@ class Emerging:
     n_newcomers: int
     proposals: tuple[Proposal, ...]
 
-    def with_accepted(self, number: int, rng: np.random.Generator) -> Segmentation:
+    def with_accepted(self, number: int) -> Segmentation:
         """The segmentation with one of the crowds as one more segment.
 
         Args:
             number: Of the crowd, from 1.
-            rng: See `segments.cluster.emerging.accepted`.
 
         Raises:
             StoreError: There is no such crowd.
@@ -50,7 +48,7 @@ class Emerging:
         if not 1 <= number <= len(self.proposals):
             raise StoreError(f"--accept is {number}: there are {len(self.proposals)} proposals")
         cohort = Cohort(self.now.vectors, self.now.feature_names)
-        return accepted(self.fit.segmentation, self.proposals[number - 1], cohort, rng)
+        return accepted(self.fit.segmentation, self.proposals[number - 1], cohort)
 
 
 def emerged(source: Source, fit: NamedFit, min_visitors: int, min_share: float) -> Emerging:

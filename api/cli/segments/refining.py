@@ -97,7 +97,7 @@ def search(  # noqa: PLR0913, PLR0917  # each is an option of the command
             say(f"{out}: version {result.fitted.version}; {changes(result.fitted)}")
 
 
-def emerging(  # noqa: PLR0913, PLR0917  # each is an option of the command
+def emerging(  # each is an option of the command
     fit: FitOption = None,
     config: ConfigOption = CONFIG,
     source: SourceOption = None,
@@ -107,7 +107,6 @@ def emerging(  # noqa: PLR0913, PLR0917  # each is an option of the command
         int | None, typer.Option(help="Number of the proposal to make a segment of; with --out.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the segmentation.")] = None,
-    seed: SeedOption = 0,
 ) -> None:
     """Look for crowds that came up since a fit and fit into no segment."""
     if (accept is None) != (out is None):
@@ -123,6 +122,6 @@ def emerging(  # noqa: PLR0913, PLR0917  # each is an option of the command
         if found.proposals:
             console.print(of_proposals(found.proposals))
         if accept is not None and out is not None:
-            fitted = found.with_accepted(accept, np.random.default_rng(seed))
+            fitted = found.with_accepted(accept)
             write_fit(out, fitted, found.now.at)
             say(f"{out}: version {fitted.version}; {changes(fitted)}")

@@ -84,7 +84,7 @@ def test_an_accepted_crowd_becomes_a_segment_and_the_others_keep_their_names():
     watch(newcomers, crowd)
     (found,) = newcomers.proposals()
     cohort = Cohort(crowd, NAMES)
-    grown = accepted(fitted, found, cohort, np.random.default_rng(0))
+    grown = accepted(fitted, found, cohort)
     assert [segment.id for segment in grown.segments] == ["s1", "s2", "s3", "s4"]
     assert grown.version == 2
     assert {grown.assign(row) for row in crowd[600:]} == {"s4"}
@@ -92,12 +92,25 @@ def test_an_accepted_crowd_becomes_a_segment_and_the_others_keep_their_names():
     assert (before == after).mean() > 0.99
 
 
+def test_a_crowd_larger_than_a_segment_does_not_take_its_name():
+    fitted, newcomers = watching()
+    crowd = np.vstack([shop(90, 1), shop(400, 2, BARGAIN_HUNTERS[None])])
+    watch(newcomers, crowd)
+    (found,) = newcomers.proposals()
+    grown = accepted(fitted, found, Cohort(crowd, NAMES))
+    before = [fitted.assign(row) for row in crowd[:90]]
+    assert [grown.assign(row) for row in crowd[:90]] == before
+    assert [step.change for step in grown.lineage[:3]] == ["kept"] * 3
+    assert grown.lineage[3].segment_id == "s4"
+    assert len({segment.slot for segment in grown.segments}) == 4
+
+
 def test_a_model_without_centroids_is_not_extended():
     fitted, newcomers = watching(Dbscan())
     watch(newcomers, shop(60, 2, BARGAIN_HUNTERS[None]))
     (found,) = newcomers.proposals()
     with pytest.raises(SegmentationError, match="not of density: refit it, or make"):
-        accepted(fitted, found, Cohort(shop(60, 1), NAMES), np.random.default_rng(0))
+        accepted(fitted, found, Cohort(shop(60, 1), NAMES))
 
 
 def test_a_crowd_that_is_not_there_is_not_accepted():
@@ -105,7 +118,7 @@ def test_a_crowd_that_is_not_there_is_not_accepted():
     watch(newcomers, shop(60, 2, BARGAIN_HUNTERS[None]))
     (found,) = newcomers.proposals()
     with pytest.raises(SegmentationError, match="no members: refit instead"):
-        accepted(fitted, found, Cohort(shop(60, 1), NAMES), np.random.default_rng(0))
+        accepted(fitted, found, Cohort(shop(60, 1), NAMES))
 
 
 def test_numbers_out_of_range_and_other_features_are_refused():
