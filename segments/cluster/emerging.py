@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.stats import binom
 
-from segments.cluster.alignment import extend
+from segments.cluster.alignment import carry_on
 from segments.cluster.assign.base import NOISE
 from segments.cluster.assign.centroids import Centroids
 from segments.cluster.describe import describe_clusters
@@ -228,7 +228,7 @@ def accepted(segmentation: Segmentation, proposal: Proposal, cohort: Cohort) -> 
         raise SegmentationError(
             "with the new segment another one, or itself, has no members: refit instead"
         )
-    names = extend(old.labels(cohort.vectors), labels, segmentation)
+    names = carry_on(old.labels(cohort.vectors), labels, model.n_labels, segmentation)
     return named(cohort, model, names, segmentation.version + 1)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from segments.cluster.fitting import fit_segments
 from segments.cluster.kmeans import behaviour_scaling
 from segments.errors import SegmentationError
-from segments.evaluation.criteria import BASELINES, Criteria, Findings, shortfalls
+from segments.evaluation.criteria import Criteria, Findings, baseline_value, shortfalls
 from segments.evaluation.migration import segment_ids
 from segments.evaluation.separation import Separation, separation
 from segments.evaluation.stability import Stability, bootstrap_stability
@@ -149,7 +149,7 @@ class _Judge:
         self._cohort, self._earlier = cohort, earlier
         self._bars, self._rng, self._n_draws = bars, rng, n_draws
         self._half = rng.permutation(len(cohort)) % 2  # the same for all, so that they compare
-        self.baseline = None if cohort.target is None else self._baseline()
+        self.baseline = None if cohort.target is None else baseline_value(self._value)
 
     def score(self, name: str, family: Family) -> Scored:
         cohort, rng = self._cohort, self._rng
@@ -157,27 +157,20 @@ class _Judge:
         stability = bootstrap_stability(family, cohort, model, rng, self._n_draws)
         points = behaviour_scaling(cohort).apply(cohort.vectors)
         apart = separation(points, model.labels(cohort.vectors), rng)
-        value = None if cohort.target is None else crossed_value(family, cohort, self._half, rng)
+        value = None if cohort.target is None else self._value(family)
         churn = None if self._earlier is None else self._churn(family, self._earlier)
         found = Findings(stability, apart, churn, value, self.baseline)
         missed = shortfalls(found, self._bars)
         return Scored(name, model.n_labels, stability, apart, value, churn, missed)
+
+    def _value(self, family: Family) -> float:
+        return crossed_value(family, self._cohort, self._half, self._rng)
 
     def _churn(self, family: Family, earlier: Cohort) -> float:
         first = fit_segments(family, earlier, previous=None, rng=self._rng)
         second = fit_segments(family, self._cohort, previous=first, rng=self._rng)
         old, new = (segment_ids(fit, self._cohort.vectors) for fit in (first, second))
         return float(np.mean([a != b for a, b in zip(old, new, strict=True)]))
-
-    def _baseline(self) -> float | None:
-        """The better of the baselines that the cohort has the features for."""
-        known = []
-        for family in BASELINES.values():
-            try:
-                known.append(crossed_value(family, self._cohort, self._half, self._rng))
-            except SegmentationError:
-                continue
-        return max(known, default=None)
 
 
 def crossed_value(

@@ -9,7 +9,7 @@ from segments.cluster.tiers import Rfm, ValueTiers
 from segments.errors import SegmentationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from segments.cluster.family import Family
     from segments.evaluation.separation import Separation
@@ -75,6 +75,21 @@ class Findings:
     churn: float | None
     eta_squared: float | None
     baseline: float | None
+
+
+def baseline_value(value_of: Callable[[Family], float]) -> float | None:
+    """The better value of `BASELINES`; None where the visitors lack the features of both.
+
+    Args:
+        value_of: measures a family as the segmentation beside it is measured.
+    """
+    known = []
+    for family in BASELINES.values():
+        try:
+            known.append(value_of(family))
+        except SegmentationError:
+            continue
+    return max(known, default=None)
 
 
 def shortfalls(found: Findings, bars: Criteria) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from api.cli.segments.options import told as _told
 from api.cli.segments.page import comparison_of, page_of
 from api.cli.segments.refining import emerging, preview, response, search
 from api.cli.segments.report import compared, report
+from api.cli.segments.searching import settings_if_any
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
     changes,
@@ -74,7 +75,14 @@ def show(  # noqa: PLR0913, PLR0917  # each is an option of the command
     rng = np.random.default_rng(seed)
     with _told():
         where = _source(config, source, target)
-        found = report(where, where.fit(fit), rng, draws=draws, outcome_days=outcome_days)
+        found = report(
+            where,
+            where.fit(fit),
+            rng,
+            draws=draws,
+            outcome_days=outcome_days,
+            criteria=settings_if_any(config, source).criteria.criteria(),
+        )
         if members is not None:
             write_members(members, found.crowd, found.fit.segmentation)
         console.print(of_segments(found))

@@ -104,10 +104,19 @@ def verdicts(found: Report) -> list[str]:
     if found.worth is not None:
         said.append(
             f"Of the variance of {found.worth.said}, {found.worth.value.eta_squared:.1%} lies "
-            "between segments."
+            f"between segments{_beside(found.worth.baseline)}."
+        )
+    if found.missed:
+        said.append(
+            f"It misses the criteria: {', '.join(found.missed)}. `segue segments search` looks for "
+            "a better one."
         )
     said.append(f"The rules agree with the segments for {found.rules.fidelity:.0%} of visitors.")
     return said
+
+
+def _beside(baseline: float | None) -> str:
+    return "" if baseline is None else f"; the better of RFM and past spend has {baseline:.1%}"
 
 
 def flow_cells(found: Migration) -> list[tuple[str, str, str, str]]:
