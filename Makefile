@@ -53,7 +53,8 @@ test-security: $(VENV)/.dev ## strangers, leaked keys, forged webhooks, hostile 
 	$(BIN)/python -m pytest tests/api/test_security.py tests/api/test_auth.py tests/api/test_bodies.py tests/api/webhooks tests/policy/test_model_file.py $(ARGS)
 
 test-train: $(VENV)/.train ## the tests that need torch or numba (skipped elsewhere)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/policy/ppo tests/simulator tests/api/cli/test_train.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/policy/ppo tests/simulator tests/api/cli/test_train.py \
+		tests/contracts/test_segment_families.py tests/segments/cluster/test_neural.py $(ARGS)
 
 check: lint types imports test ## what CI runs: lint, types, import layers, tests
 
@@ -95,7 +96,7 @@ bench-prices: $(VENV)/.peers ## revenue of prices out of a range, VW's CATS and 
 bench-probabilities: $(VENV)/.dev ## a million distributions checked, 100,000 draws from five of each kind
 	$(BIN)/python -m benchmarks.probabilities $(ARGS)
 
-bench-segments: $(VENV)/.dev ## whether segments last, are apart and know the future, on three shops
+bench-segments: $(VENV)/.train ## whether segments last, are apart and know the future, on three shops
 	$(BIN)/python -m benchmarks.segments $(ARGS)
 
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals

@@ -25,6 +25,7 @@ from api.rule_settings import (
     PriceSettings,
 )
 from api.section import nearest
+from api.segment_settings import CriteriaSettings, HandMadeSettings
 from api.settings import (
     ActionSettings,
     EventSettings,
@@ -115,7 +116,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
     sections: dict[int | str, type[BaseModel]] = {
         "service": ServiceSettings,
         "events": EventSettings,
-        "segments": SegmentSettings,
+        "segments": _segment_section(place),
         "retention": RetentionSettings,
         "keys": KeySettings,
         "consent": ConsentSettings,
@@ -129,6 +130,12 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
         "placements": _placement_section(place),
     }
     return (sections[place[0]] if len(place) > 1 else Settings).model_fields
+
+
+def _segment_section(place: tuple[int | str, ...]) -> type[BaseModel]:
+    if "criteria" in place[:-1]:
+        return CriteriaSettings
+    return HandMadeSettings if "hand_made" in place[:-1] else SegmentSettings
 
 
 def _placement_section(place: tuple[int | str, ...]) -> type[BaseModel]:

@@ -7,11 +7,11 @@ only show as an action that nobody ever sees, or as a default that nobody may se
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from api.loop.facts import vocabulary
+from api.loop.facts import visitor_vocabulary, vocabulary
 from api.rule_settings import condition_of
 from policy.bandits.build import POLICY_KINDS
 from policy.bandits.cats import NO_CHOOSERS
-from policy.catalog.condition.vocabulary import check
+from policy.catalog.condition.vocabulary import Vocabulary, check
 from policy.catalog.consent import NEEDS_NO_CONSENT
 from policy.catalog.price_range import for_everybody
 from policy.errors import ConditionError
@@ -27,32 +27,40 @@ def rule_faults(settings: "Settings") -> Iterator[str]:
     """One line for each fault, naming field, value and rule."""
     actions = {action.id: action for action in settings.actions}
     places = {action.id: i for i, action in enumerate(settings.actions)}
+    hand_made = [one.id for one in settings.segments.hand_made]
+    yield from _without_meaning(settings)
     for i, placement in enumerate(settings.placements):
         offered = [actions[name] for name in placement.actions]
-        yield from _unanswerable(i, placement, offered, places)
+        written = [(f"actions[{places[one.id]}].condition", one.condition) for one in offered]
+        yield from _unanswerable(i, placement, vocabulary(placement, offered, hand_made), written)
         yield from _never_shown(i, placement, offered)
         yield from _unpriceable(i, placement, offered)
         yield from _default_without_consent(i, placement, actions[placement.default])
 
 
+def _without_meaning(settings: "Settings") -> Iterator[str]:
+    """Segments made by hand that ask for what is not known of a visitor."""
+    known = visitor_vocabulary()
+    for i, one in enumerate(settings.segments.hand_made):
+        yield from _faults_of(f"segments.hand_made[{i}].when", one.when, known, "")
+
+
 def _unanswerable(
-    i: int,
-    placement: "PlacementSettings",
-    offered: list["ActionSettings"],
-    places: dict[str, int],
+    i: int, placement: "PlacementSettings", known: Vocabulary, written: list[tuple[str, str | None]]
 ) -> Iterator[str]:
-    known = vocabulary(placement, offered)
-    written = [(f"placements[{i}].condition", placement.condition)]
-    written += [(f"actions[{places[one.id]}].condition", one.condition) for one in offered]
-    for field, text in written:
-        condition = condition_of(text)
-        if condition is None:
-            continue
-        try:
-            check(condition, known)
-        except ConditionError as error:
-            rule = f"{error.text}: {error.rule} (at placement {placement.name!r})"
-            yield f"{field} is {text!r:.80}: {rule}"
+    at = f" (at placement {placement.name!r})"
+    for field, text in [(f"placements[{i}].condition", placement.condition), *written]:
+        yield from _faults_of(field, text, known, at)
+
+
+def _faults_of(field: str, text: str | None, known: Vocabulary, at: str) -> Iterator[str]:
+    condition = condition_of(text)
+    if condition is None:
+        return
+    try:
+        check(condition, known)
+    except ConditionError as error:
+        yield f"{field} is {text!r:.80}: {error.text}: {error.rule}{at}"
 
 
 def _never_shown(

@@ -45,6 +45,7 @@ from api.rule_settings import (
     Timezone,
 )
 from api.section import Name, Section, nearest
+from api.segment_settings import MOST_HAND_MADE, CriteriaSettings, HandMadeSettings
 from api.supply_checks import supply_faults
 from api.supply_settings import BudgetSettings, InventorySettings
 from api.webhooks.settings import WebhookEndpointSettings, WebhookSourceSettings, webhook_faults
@@ -153,6 +154,10 @@ class SegmentSettings(Section):
     )
     refit_hours: float = Field(24.0, gt=0, le=8_784, description="Hours between refits.")
     seed: int = Field(0, ge=0, description="Seed of the first fit.")
+    criteria: CriteriaSettings = CriteriaSettings()
+    hand_made: tuple[HandMadeSettings, ...] = Field(
+        (), max_length=MOST_HAND_MADE, description="Segments that a person describes."
+    )
 
 
 class KeySettings(Section):
@@ -357,6 +362,7 @@ class Settings(BaseSettings):
             "keys": [key.name for key in self.keys],
             "budgets": [budget.name for budget in self.budgets],
             "inventories": [inventory.name for inventory in self.inventories],
+            "segments.hand_made": [one.id for one in self.segments.hand_made],
         }
         for section, names in sections.items():
             for name in repeated(names):

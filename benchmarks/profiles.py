@@ -10,6 +10,7 @@ dictionary included.
 
 import argparse
 import gc
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,9 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from benchmarks.report import Options, Table, publish
+from segments.batch import matrix
 from segments.cluster.kmeans import fit_kmeans
+from segments.cluster.segmentation import Segmentation
 from segments.event import Event, Product
 from segments.pipeline import Pipeline
 
@@ -109,6 +112,12 @@ def fill(n_visitors: int, rng: np.random.Generator) -> tuple[Pipeline, float]:
     return pipeline, (resident_bytes() - before) / n_visitors
 
 
+def processor_s() -> float:
+    """Processor time of this process and of those that it started and that have ended."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def us_per_call(call: Callable[[int], object], n_calls: int) -> float:
     """Median over rounds of the mean time of a call, which is given its number."""
     rounds = []
@@ -125,13 +134,20 @@ def measure(pipeline: Pipeline, rng: np.random.Generator, n_calls: int) -> dict[
     visitors = list(pipeline.visitors())
     some = [visitors[i] for i in rng.integers(len(visitors), size=ROUNDS * n_calls)]
     events = [order(visitor, N_ORDERS + 1 + i, rng) for i, visitor in enumerate(some)]
+    later = [order(visitor, N_ORDERS + 99_999 + i, rng) for i, visitor in enumerate(some)]
     seq = 10**9
     start = time.perf_counter()
     _, vectors = pipeline.matrix(NOW, limit=20_000)
     rows_per_s = len(vectors) / (time.perf_counter() - start)
+    start, spent = time.perf_counter(), processor_s()
+    _, everybody = matrix(pipeline, NOW, os.cpu_count() or 1)
+    everybody_s, everybody_cpu_s = time.perf_counter() - start, processor_s() - spent
     fitted = fit_kmeans(vectors, pipeline.feature_names, 6, previous=None, seed=0)
     peer = KMeans(6, n_init=1, random_state=0).fit(vectors)
     row = vectors[0]
+    spent = time.process_time()
+    fitted.assign_many(everybody)
+    assigned_s = time.process_time() - spent
     return {
         "observe_us": us_per_call(lambda i: pipeline.observe(events[i], seq + i), n_calls),
         "describe_us": us_per_call(lambda i: pipeline.describe(some[i], NOW), n_calls),
@@ -140,8 +156,22 @@ def measure(pipeline: Pipeline, rng: np.random.Generator, n_calls: int) -> dict[
         ),
         "assign_us": us_per_call(lambda _: fitted.assign(row), n_calls),
         "sklearn_predict_us": us_per_call(lambda _: peer.predict(row[None]), n_calls // 10),
+        "observe_and_assign_us": us_per_call(
+            lambda i: _observe_and_assign(pipeline, fitted, later[i], i), n_calls
+        ),
         "matrix_rows_per_s": rows_per_s,
+        "everybody_s": everybody_s,
+        "everybody_cpu_s": everybody_cpu_s,
+        "assign_everybody_s": assigned_s,
     }
+
+
+def _observe_and_assign(
+    pipeline: Pipeline, fitted: Segmentation, event: Event, number: int
+) -> str | None:
+    pipeline.segmentation = fitted
+    visitor = pipeline.observe(event, 2 * 10**9 + number)
+    return pipeline.describe(visitor, NOW).segment
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -158,7 +188,11 @@ def main(arguments: list[str] | None = None) -> None:
         ("assign a segment", f"{took['assign_us']:.1f} us"),
         ("the same by scikit-learn's predict", f"{took['sklearn_predict_us']:.1f} us"),
         ("scikit-learn against ours", f"{ratio:.0f} times"),
-        ("matrix", f"{took['matrix_rows_per_s']:,.0f} rows/s"),
+        ("an order, then features and segment", f"{took['observe_and_assign_us']:.1f} us"),
+        ("features, in one process", f"{took['matrix_rows_per_s']:,.0f} visitors/s"),
+        (f"features of all, {os.cpu_count()} processes", f"{took['everybody_s']:.1f} s"),
+        ("the same in processor time", f"{took['everybody_cpu_s']:.1f} s"),
+        ("segments of all, processor time", f"{took['assign_everybody_s']:.2f} s"),
     ]
     table = Table(f"Profiles of {n_visitors:,} visitors", ("what", "measured"), rows)
     numbers = {"visitors": n_visitors, "visitor_bytes": visitor_bytes, **took}

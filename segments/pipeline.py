@@ -98,6 +98,10 @@ class Pipeline:
         """The ids in use, in the order of their first event."""
         return list(self._profiles)
 
+    def encoded_profiles(self) -> Iterable[bytes]:
+        """The profiles as they are saved, in the order of `visitors`: for `segments.batch`."""
+        return list(self._profiles.values())
+
     def resolve(self, visitor: str) -> str:
         """The id in use for this one: itself unless it was merged into another."""
         return self._identities.resolve(visitor)

@@ -36,6 +36,7 @@ from api.rule_settings import (
     PriceRangeSettings,
     PriceSettings,
 )
+from api.segment_settings import CriteriaSettings, HandMadeSettings
 from api.settings import (
     ActionSettings,
     ChallengerSettings,
@@ -68,6 +69,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[service]": ServiceSettings,
     "[events]": EventSettings,
     "[segments]": SegmentSettings,
+    "[segments.criteria]": CriteriaSettings,
+    "[[segments.hand_made]]": HandMadeSettings,
     "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,
@@ -178,6 +181,12 @@ def test_the_examples_of_promotion_are_a_policy_and_a_gate() -> None:
     terms = home.promotion.terms((0.0, 1.0), 0.2)
     assert [one.name for one in terms.guardrails] == ["returns", "margin"]
     assert build_placements(settings)["home"].lineup.share == 0.2
+
+
+def test_the_example_of_a_segment_made_by_hand_is_asked_for() -> None:
+    (example,) = examples("docs/segments.md", "toml")
+    (placement,) = build_placements(parse_settings(tomllib.loads(example))).values()
+    assert [str(field) for field in placement.rulebook.fields] == ["segments.lapsing", "segment"]
 
 
 def test_the_example_of_rewards_is_one_and_its_terms_are_documented() -> None:

@@ -64,7 +64,7 @@ def model(
     out: Annotated[Path, typer.Option(help="A .zip file.")],
     config: ConfigOption = Path("segue.toml"),
 ) -> None:
-    """Write the latest saved model of a placement, as `segue evaluate` takes it."""
+    """Write the latest saved model of the policy that decides, as `segue evaluate` takes it."""
     try:
         with reading(settings_of(config).service.database) as connection:
             row, data = _latest(connection, placement)
@@ -75,8 +75,11 @@ def model(
 
 
 def _latest(connection: sqlite3.Connection, placement: str) -> tuple[int, bytes]:
-    sql = """SELECT learned_through, data FROM models WHERE placement = ?
-             ORDER BY learned_through DESC LIMIT 1"""
+    """Of the policy that decides now."""
+    sql = """SELECT m.learned_through, m.data FROM models m WHERE m.placement = ?1 AND m.policy = (
+                 SELECT json_extract(lineup, '$.champion') FROM policy_steps
+                 WHERE placement = ?1 ORDER BY step DESC LIMIT 1)
+             ORDER BY m.learned_through DESC LIMIT 1"""
     found: tuple[int, bytes] | None = connection.execute(sql, (placement,)).fetchone()
     if found is None:
         names = connection.execute("SELECT DISTINCT placement FROM models ORDER BY 1")

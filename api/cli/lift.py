@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from api.cli.failing import fail, settings_of
 from api.cli.intervals import bounds, interval_json, number_json
 from api.settings import PlacementSettings, Settings
 from api.storage.base import StoreError
-from api.storage.control_log import Groups, read_groups
+from api.storage.control_log import Groups, read_groups, read_groups_by_segment
 from api.storage.guardrail_log import read_guardrails
 from api.storage.trial import MARGIN, METRICS
 from policy.errors import EvaluationError, PolicyError, suggestion
@@ -38,6 +40,9 @@ def lift_of_placement(
         list[str] | None,
         typer.Option(help="METRIC=TOLERANCE a visitor: returns, unsubscribes or margin."),
     ] = None,
+    by: Annotated[
+        Literal["segment"] | None, typer.Option(help="Split visitors by their segment, too.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers.")] = None,
 ) -> None:
     """Say what the treated visitors earn beyond those held out, whenever one looks."""
@@ -53,14 +58,84 @@ def lift_of_placement(
         names = [one.name for one in asked]
         measured = read_guardrails(database, placement, span, window, names)
         rails = guarded(asked, *measured, planned_visitors=planned_visitors)
+        split = read_groups_by_segment(database, placement, span, window) if by else ()
+        parts = by_segment(split, planned_visitors)
     except (PolicyError, StoreError) as error:
         fail(str(error))
     console.print(table_of(groups, found, rails))
+    if parts:
+        console.print(table_by_segment(parts))
     for warning in warnings_of(groups, ratio, share):
         console.print(f"[red]{warning}[/]")
     if json_file is not None:
-        written = json.dumps(json_of(groups, found, ratio, rails), indent=2)
+        numbers = json_of(groups, found, ratio, rails)
+        if by:
+            numbers["segments"] = [_part_json(part) for part in parts]
+        written = json.dumps(numbers, indent=2)
         json_file.write_text(written + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One segment's lift.
+
+    Args:
+        segment: Of the visitors' first decision; None for those who were in none.
+        groups: Its visitors.
+        found: With intervals that hold for all segments at once.
+    """
+
+    segment: str | None
+    groups: Groups
+    found: Lift
+
+
+def by_segment(
+    groups: Sequence[tuple[str | None, Groups]], planned_visitors: int, error: float = 0.05
+) -> tuple[Part, ...]:
+    """The lift of each segment; the error is shared out, so that all intervals hold at once.
+
+    Args:
+        groups: By segment.
+        planned_visitors: In all; each segment is planned its share of them.
+        error: Probability that one of the intervals is ever wrong.
+    """
+    sizes = [one.n_treated + one.n_control for _, one in groups]
+    level = 1.0 - error / max(len(groups), 1)
+    planned = [max(1, round(planned_visitors * n / max(sum(sizes), 1))) for n in sizes]
+    return tuple(
+        Part(segment, one, lift(one.treated, one.control, level, n))
+        for (segment, one), n in zip(groups, planned, strict=True)
+    )
+
+
+def table_by_segment(parts: Sequence[Part]) -> Table:
+    """A line a segment; where the interval is on one side of 0, the segment answers."""
+    table = Table(title="by segment of the first decision, intervals that hold all at once")
+    for head in ("segment", "treated", "control", "control's mean", "lift", "interval"):
+        table.add_column(head, justify="left" if head == "segment" else "right")
+    for part in parts:
+        treated, control = part.groups.treated.n_visitors, part.groups.control.n_visitors
+        table.add_row(
+            escape(part.segment or "-"),
+            f"{treated:,}",
+            f"{control:,}",
+            f"{part.found.control:.4f}",
+            f"{part.found.difference:+.4f}",
+            bounds(part.found.interval, "+.4f"),
+        )
+    return table
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    return {
+        "segment": part.segment,
+        "n_treated": part.groups.treated.n_visitors,
+        "n_control": part.groups.control.n_visitors,
+        "control": number_json(part.found.control),
+        "difference": number_json(part.found.difference),
+        "interval": interval_json(part.found.interval),
+    }
 
 
 def _holdout(settings: Settings, name: str) -> tuple[float, timedelta]:

@@ -6,6 +6,7 @@ are given in natural units (days, cents, counts), as the configuration writes th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from api.loop.clock import from_us
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 FLAGS = frozenset({"known"})
 """Features that are 0 or 1."""
+HAND_MADE = "segments"
+"""Root of the fields that say whether a visitor belongs to a segment made by hand."""
+
+Belongs = Callable[[Look, str | None], bool | None]
+"""Of a visitor and their learned segment: in a hand-made one, not in it, or unknown."""
 
 _NUMBER, _TEXT = FieldType("number"), FieldType("text")
 _TIMES: dict[str, tuple[FieldType, Callable[[datetime], Any]]] = {
@@ -43,21 +49,41 @@ class Asked(NamedTuple):
     now: datetime
 
 
-def vocabulary(
-    placement: "PlacementSettings", actions: Iterable["ActionSettings"]
-) -> dict[Field, FieldType]:
-    """Every field that conditions may ask about at a placement."""
-    context = {
-        Field("context", name): _NUMBER if values == "number" else FieldType("text", tuple(values))
-        for name, values in placement.context.items()
-    }
+def visitor_vocabulary() -> dict[Field, FieldType]:
+    """What may be asked of a visitor wherever they are: features and the learned segment."""
     profile = {
         Field("profile", name): FieldType("flag") if name in FLAGS else _NUMBER
         for name in SCHEMA.feature_names
     }
+    return {Field("segment"): _TEXT, **profile}
+
+
+def vocabulary(
+    placement: "PlacementSettings",
+    actions: Iterable["ActionSettings"],
+    hand_made: Iterable[str] = (),
+) -> dict[Field, FieldType]:
+    """Every field that conditions may ask about at a placement.
+
+    Args:
+        placement: Declares its context.
+        actions: Its candidates, which have features.
+        hand_made: Ids of the segments made by hand.
+    """
+    context = {
+        Field("context", name): _NUMBER if values == "number" else FieldType("text", tuple(values))
+        for name, values in placement.context.items()
+    }
+    belongs = {Field(HAND_MADE, name): FieldType("flag") for name in hand_made}
     times = {Field("time", name): kind for name, (kind, _) in _TIMES.items()}
     features = [name for action in actions for name in action.features]
-    return {Field("segment"): _TEXT, **profile, **context, **times, **action_vocabulary(features)}
+    return {
+        **visitor_vocabulary(),
+        **belongs,
+        **context,
+        **times,
+        **action_vocabulary(features),
+    }
 
 
 class FactReader:
@@ -66,10 +92,16 @@ class FactReader:
     Args:
         fields: `Rulebook.fields`.
         timezone: Whose hours and dates are meant.
+        hand_made: Who belongs to the segments made by hand, by id.
     """
 
-    def __init__(self, fields: Sequence[Field], timezone: tzinfo = UTC) -> None:
-        self._readers = tuple(_reader(field) for field in fields)
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        timezone: tzinfo = UTC,
+        hand_made: Mapping[str, Belongs] = MappingProxyType({}),
+    ) -> None:
+        self._readers = tuple(_reader(field, hand_made) for field in fields)
         self._timezone = timezone
         self._asks_time = any(field.root == "time" for field in fields)
 
@@ -93,8 +125,11 @@ class FactReader:
         return [read(asked) for read in self._readers]
 
 
-def _reader(field: Field) -> Callable[[Asked], Any]:
+def _reader(field: Field, hand_made: Mapping[str, Belongs]) -> Callable[[Asked], Any]:
     name = field.name or ""
+    if field.root == HAND_MADE:
+        belongs = hand_made[name]
+        return lambda asked: belongs(asked.look, asked.segment)
     if field.root == "segment":
         return lambda asked: asked.segment
     if field.root == "context":

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from api.loop.facts import FactReader
+from api.loop.hand_made import belongings
 from api.loop.lineup import CHALLENGER, CONFIGURED, Lineup, Model
 from api.loop.policies import Names, configured_policy, of_prices, spec_of
 from api.loop.pricing import Pricing
@@ -285,7 +286,9 @@ def build_placement(
         default=Choices.of([actions[settings.default]], pairs),
         baseline=Choices.of(baseline, pairs, rulebook.screen(baseline)),
         rulebook=rulebook,
-        facts=FactReader(rulebook.fields, timezone_of(configured)),
+        facts=FactReader(
+            rulebook.fields, timezone_of(configured), belongings(configured.segments.hand_made)
+        ),
         holdout=None if settings.holdout is None else settings.holdout.holdout(),
         contexts=contexts,
         pairs=pairs,

@@ -36,7 +36,11 @@ def rulebook_of(placement: PlacementSettings, settings: Settings, tracked: Track
         ConditionError: A condition asks what is not known at this placement.
     """
     offered = set(placement.actions)
-    known = vocabulary(placement, [one for one in settings.actions if one.id in offered])
+    known = vocabulary(
+        placement,
+        [one for one in settings.actions if one.id in offered],
+        [one.id for one in settings.segments.hand_made],
+    )
     return Rulebook(
         placement.name,
         known,

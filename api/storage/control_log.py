@@ -5,6 +5,7 @@ be used while the service runs.
 """
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +28,8 @@ _VISITORS = f"""
     WITH {FIRSTS},
     earned AS (
         SELECT d.visitor, sum((SELECT total(r.value) FROM rewards r
-                               WHERE r.decision_id = d.decision_id)) AS outcome
+                               WHERE r.decision_id = d.decision_id)) AS outcome,
+               max(CASE WHEN d.decided_at_us = f.first_us THEN d.segment END) AS segment
         FROM decisions d JOIN firsts f ON f.visitor = d.visitor
         WHERE {_OF_GROUPS} AND d.decided_at_us < f.first_us + :span_us GROUP BY d.visitor),
     known AS (
@@ -36,9 +38,13 @@ _VISITORS = f"""
         GROUP BY f.visitor)
     SELECT f.visitor_group, f.is_in_both,
            f.first_us + :span_us + :window_us <= (SELECT max(decided_at_us) FROM decisions),
-           e.outcome, coalesce(k.n_events, 0)
+           e.outcome, coalesce(k.n_events, 0), e.segment
     FROM firsts f JOIN earned e ON e.visitor = f.visitor LEFT JOIN known k ON k.visitor = f.visitor
     ORDER BY f.first_us, f.visitor"""  # noqa: S608  # conditions of our own
+
+
+_Row = tuple[str, int, int, float, int, str | None]
+"""Group, in both, days have passed, outcome, events before, segment at the first decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,28 @@ def read_groups(path: Path, placement: str, span: timedelta, window: timedelta) 
     Raises:
         StoreError: There is no such store, or no decision with a group in it.
     """
+    return _groups(_rows(path, placement, span, window))
+
+
+def read_groups_by_segment(
+    path: Path, placement: str, span: timedelta, window: timedelta
+) -> tuple[tuple[str | None, Groups], ...]:
+    """Both groups of each segment, the largest first; None for visitors who were in none.
+
+    A visitor belongs to the segment of its first decision there: what decisions do to a visitor
+    may change the segment later, and would then choose who is compared.
+
+    Raises:
+        StoreError: There is no such store, or no decision with a group in it.
+    """
+    rows: dict[str | None, list[_Row]] = defaultdict(list)
+    for row in _rows(path, placement, span, window):
+        rows[row[5]].append(row)
+    ordered = sorted(rows.items(), key=lambda one: (-len(one[1]), one[0] or ""))
+    return tuple((segment, _groups(theirs)) for segment, theirs in ordered)
+
+
+def _rows(path: Path, placement: str, span: timedelta, window: timedelta) -> list[_Row]:
     microsecond = timedelta(microseconds=1)
     asked = {
         "placement": placement,
@@ -80,12 +108,16 @@ def read_groups(path: Path, placement: str, span: timedelta, window: timedelta) 
         "window_us": window // microsecond,
     }
     with reading(path) as connection:
-        rows = connection.execute(_VISITORS, asked).fetchall()
+        rows: list[_Row] = connection.execute(_VISITORS, asked).fetchall()
     if not rows:
         raise StoreError(
             f"{path} has no decision of placement {placement!r} with a group: set "
             "[placements.holdout], and decide"
         )
+    return rows
+
+
+def _groups(rows: list[_Row]) -> Groups:
     told = [row for row in rows if not row[1]]
     outcomes = {group: _outcomes(told, group) for group in (TREATMENT, CONTROL)}
     counts = {group: sum(row[0] == group for row in told) for group in (TREATMENT, CONTROL)}
@@ -98,7 +130,7 @@ def read_groups(path: Path, placement: str, span: timedelta, window: timedelta) 
     )
 
 
-def _outcomes(rows: list[tuple[str, int, int, float, int]], group: str) -> Outcomes:
+def _outcomes(rows: list[_Row], group: str) -> Outcomes:
     mature = [row for row in rows if row[0] == group and row[2]]
     return Outcomes.of(
         np.array([row[3] for row in mature], np.float64),

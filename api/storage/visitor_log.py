@@ -23,6 +23,7 @@ from api.storage.base import StoreError
 from api.storage.reading import reading
 from policy import model_file
 from policy.errors import ModelFileError
+from segments.batch import matrix
 from segments.cluster.segmentation import Segmentation
 from segments.errors import SegmentsError
 from segments.event import Event
@@ -146,7 +147,7 @@ class VisitorLog:
                     orders.append(event)
                 event = next(ahead, None)
             if at is not None:
-                taken.append((at, *pipeline.matrix(at)))
+                taken.append((at, *matrix(pipeline, at)))
         return tuple(
             Crowd(at, tuple(visitors), vectors, pipeline.feature_names)
             if outcome_days is None

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import Table, parse_options, publish
+from benchmarks.segments.emerging import planted, unplanted
+from benchmarks.segments.emerging import table as emerging_table
 from benchmarks.segments.measure import (
     CANDIDATES,
+    NEURAL,
     Baselines,
     Explained,
     Measured,
@@ -29,10 +33,10 @@ from benchmarks.segments.purchases import DATA, FUTURE, MONTH, SHOPS, DataError,
 from benchmarks.segments.speed import assignment, change_detection, fitting
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import datetime
 
     from benchmarks.report import Cell
-    from benchmarks.segments.purchases import Shop
+    from benchmarks.segments.purchases import Shop, Snapshot
     from segments.evaluation.choice import Choice
 
 DRAWS, QUICK_DRAWS = 50, 5
@@ -50,16 +54,25 @@ WORTH = (
 def main() -> None:
     options = parse_options(__doc__.splitlines()[0] if __doc__ else "")
     folder = options.data or DATA
+    for name in NEURAL.keys() - CANDIDATES.keys():
+        print(f"{name} is left out: needs pip install 'segue[train]'", file=sys.stderr)
     tables: list[Table] = []
     numbers: dict[str, Any] = {}
+    watched: list[list[Cell]] = []
     for shop in SHOPS:
         try:
-            found, figures = _shop(shop, folder, QUICK_DRAWS if options.quick else DRAWS)
+            snapshots = timeline(shop.read(folder), sorted(_moments(shop)))
+            times = _times(shop, snapshots)
+            found, figures = _shop(shop, times, QUICK_DRAWS if options.quick else DRAWS)
         except DataError as error:
             print(f"{shop.name} is left out: {error}", file=sys.stderr)
             continue
         tables += found
         numbers[shop.name] = figures
+        watched.append(unplanted(shop.name, _dated(shop, times)))
+    emerging, figures = emerging_table([*watched, planted(options.quick)])
+    tables.append(emerging)
+    numbers |= figures
     for part in (assignment, fitting, change_detection):
         table, figures = part(options.quick)
         tables.append(table)
@@ -67,12 +80,27 @@ def main() -> None:
     publish("segments", tables, numbers, options)
 
 
-def _shop(shop: Shop, folder: Path, n_draws: int) -> tuple[list[Table], dict[str, Any]]:
+def _moments(shop: Shop) -> tuple[datetime, ...]:
+    """Those of `Times`, in its order."""
     before = shop.fitted - FUTURE
-    moments = (before - MONTH, before, shop.fitted, shop.refitted - FUTURE, shop.refitted)
+    return (before - MONTH, before, shop.fitted, shop.refitted - FUTURE, shop.refitted)
+
+
+def _times(shop: Shop, snapshots: list[Snapshot]) -> Times:
+    moments = _moments(shop)
     ordered = sorted(moments)
-    snapshots = timeline(shop.read(folder), ordered)
-    times = Times(*(snapshots[ordered.index(moment)] for moment in moments))
+    return Times(*(snapshots[ordered.index(moment)] for moment in moments))
+
+
+def _dated(shop: Shop, times: Times) -> list[tuple[float, Snapshot]]:
+    """The snapshots that follow each other, with their days."""
+    moments = _moments(shop)
+    chosen = (times.earlier, times.before, times.fitted, times.refitted)
+    days = [(moments[i] - moments[0]) / timedelta(days=1) for i in (0, 1, 2, 4)]
+    return list(zip(days, chosen, strict=True))
+
+
+def _shop(shop: Shop, times: Times, n_draws: int) -> tuple[list[Table], dict[str, Any]]:
     choice = pick(times, n_draws)
     rows = [measure(name, times, n_draws) for name in CANDIDATES]
     bars, rules = baselines(times.fitted), in_rules(choice.chosen, times)

@@ -8,6 +8,7 @@ customers of today. Everything is judged on the 90 days after.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,10 +19,12 @@ from segments.cluster.density import Dbscan, Hdbscan
 from segments.cluster.family import Cohort, Family
 from segments.cluster.fitting import fit_segments
 from segments.cluster.kmeans import KMeans, behaviour_scaling
+from segments.cluster.neural import NeuralEncoder
 from segments.cluster.tiers import QUINTILES, Rfm, ValueTiers
 from segments.cluster.tree_rules import TreeRules, explain
 from segments.evaluation.choice import Choice, choose
 from segments.evaluation.migration import Migration, migration
+from segments.evaluation.search import learns
 from segments.evaluation.separation import Separation, separation
 from segments.evaluation.stability import Stability, bootstrap_stability
 from segments.evaluation.value import Value, future_value, group_means
@@ -42,6 +45,12 @@ CANDIDATES: Final[dict[str, Family]] = {
     "past-spend pyramid": ValueTiers(expected=False, max_churn=CHURN),
     "expected-spend pyramid": ValueTiers(max_churn=CHURN),
 }
+NEURAL: Final[dict[str, Family]] = {
+    "neural encoder, k=5": NeuralEncoder(5, max_churn=CHURN),
+    "neural encoder with foresight, k=6": NeuralEncoder(6, foresight=True, max_churn=CHURN),
+}
+if find_spec("torch"):
+    CANDIDATES |= NEURAL
 BASELINES: Final = ("RFM, 5 bins", "past-spend pyramid")
 """Measured, and not chosen: they are what a segmentation has to beat."""
 SEED: Final = 7
@@ -112,7 +121,7 @@ def measure(name: str, times: Times, n_draws: int) -> Measured:
     first, cohort = fit_first(name, times)
     second = fit_segments(
         family,
-        _cohort(times.before_refit if _learns(family) else times.refitted),
+        _cohort(times.before_refit if learns(family) else times.refitted),
         previous=first,
         rng=np.random.default_rng(SEED + 1),
     )
@@ -139,7 +148,7 @@ def measure(name: str, times: Times, n_draws: int) -> Measured:
 def fit_first(name: str, times: Times) -> tuple[Segmentation, Cohort]:
     """The segmentation of the first fit, and whom it was fitted on."""
     family = CANDIDATES[name]
-    cohort = _cohort(times.before if _learns(family) else times.fitted)
+    cohort = _cohort(times.before if learns(family) else times.fitted)
     rng = np.random.default_rng(SEED)
     return fit_segments(family, cohort, previous=None, rng=rng), cohort
 
@@ -175,10 +184,6 @@ def in_rules(name: str, times: Times) -> Explained:
 def bought(snapshot: Snapshot) -> npt.NDArray[np.float64]:
     """1 for each customer who bought in the 90 days after, else 0."""
     return (snapshot.future_cents > 0.0).astype(np.float64)
-
-
-def _learns(family: Family) -> bool:
-    return isinstance(family, TreeRules)
 
 
 def _cohort(snapshot: Snapshot) -> Cohort:

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 N_FITTED = 5_000
 N_SINGLE = 5_000
+ASSIGNED = (
+    "k-means, k=6",
+    "HDBSCAN",
+    "DBSCAN",
+    "tree rules",
+    "neural encoder, k=5",
+    "RFM, 5 bins",
+    "expected-spend pyramid",
+)
 N_CHANGES = 400
 STABLE_BEFORE = 300
 STREAMS: Mapping[str, Callable[[np.random.Generator, int], npt.NDArray[np.float64]]] = {
@@ -44,8 +53,7 @@ def assignment(quick: bool) -> tuple[Table, dict[str, Any]]:
     many = rng.random((n_many, len(names)), dtype=np.float32)
     cohort = Cohort(few, names, few[:, 0].astype(np.float64))
     rows: list[list[Cell]] = []
-    for name in ("k-means, k=6", "HDBSCAN", "DBSCAN", "tree rules", "RFM, 5 bins",
-                 "expected-spend pyramid"):  # fmt: skip
+    for name in (name for name in ASSIGNED if name in CANDIDATES):
         model = CANDIDATES[name].fit(cohort, None, np.random.default_rng(0))
         label = model.label
         single = _seconds(lambda label=label: [label(row) for row in many[:N_SINGLE]])

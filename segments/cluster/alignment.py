@@ -79,6 +79,27 @@ def align(
     return Names(ids, slots, tuple(lineage), next_number)
 
 
+def carry_on(
+    old: npt.NDArray[np.intp], new: npt.NDArray[np.intp], n_new: int, previous: Segmentation
+) -> Names:
+    """Names where the first clusters are what the segments were, and others came after them.
+
+    Args:
+        old: index of each visitor's segment under the previous segmentation, -1 for noise,
+            shape (n,).
+        new: index of each visitor's cluster now, shape (n,).
+        n_new: number of clusters, at least that of the segments.
+        previous: where the old names are from.
+    """
+    old_ids = [segment.id for segment in previous.segments if segment.id != NOISE_ID]
+    crossed = _Crossed.of(old, new, len(old_ids), n_new)
+    matches = {i: i for i in range(len(old_ids))}
+    ids, next_number = _ids(matches, old_ids, n_new, previous.next_number)
+    slots = _slots(ids, {segment.id: segment.slot for segment in previous.segments})
+    lineage = tuple(_origin(j, ids, matches, crossed, old_ids) for j in range(n_new))
+    return Names(ids, slots, lineage, next_number)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Crossed:
     """Who was where and is where now; noise counts in the sizes and is no segment.

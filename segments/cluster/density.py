@@ -46,6 +46,7 @@ class Dbscan:
         min_samples: visitors within the radius that make a core point, itself included.
         radius: in scaled units; None takes the knee of the sorted distances to the
             `min_samples`-th neighbour. A refit keeps the scaling before, so that it means the same.
+        features: names of those that distances are measured in; None for all of behaviour.
 
     Raises:
         SegmentationError: if a number is out of range.
@@ -53,6 +54,7 @@ class Dbscan:
 
     min_samples: int = 10
     radius: float | None = None
+    features: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_count("min_samples", self.min_samples)
@@ -65,7 +67,7 @@ class Dbscan:
         """See `Family.fit`."""
         from sklearn.cluster import DBSCAN  # noqa: PLC0415 - only a fit needs it
 
-        scaling, points = _points(cohort, previous, rng)
+        scaling, points = _points(cohort, previous, self.features, rng)
         radius = self.radius
         if radius is None:
             radius = max(_knee(_to_kth(points, self.min_samples)), 1e-9)
@@ -83,6 +85,7 @@ class Hdbscan:
     Args:
         min_share: share of the visitors that a cluster has at least, 0 to 0.5.
         min_samples: neighbours that make a density.
+        features: names of those that distances are measured in; None for all of behaviour.
 
     Raises:
         SegmentationError: if a number is out of range.
@@ -90,6 +93,7 @@ class Hdbscan:
 
     min_share: float = 0.03
     min_samples: int = 10
+    features: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_count("min_samples", self.min_samples)
@@ -102,7 +106,7 @@ class Hdbscan:
         """See `Family.fit`."""
         from sklearn.cluster import HDBSCAN  # noqa: PLC0415 - only a fit needs it
 
-        scaling, points = _points(cohort, previous, rng)
+        scaling, points = _points(cohort, previous, self.features, rng)
         least = max(2, round(self.min_share * len(points)))
         if len(points) <= least:
             return _nothing(scaling)
@@ -118,14 +122,18 @@ def _check_count(name: str, value: int) -> None:
 
 
 def _points(
-    cohort: Cohort, previous: Assigner | None, rng: np.random.Generator
+    cohort: Cohort,
+    previous: Assigner | None,
+    features: tuple[str, ...] | None,
+    rng: np.random.Generator,
 ) -> tuple[RobustScaling, Floats]:
     """The scaling, and the scaled visitors, a sample of them if there are many."""
     vectors = cohort.vectors
     if len(vectors) > MAX_ROWS:
         vectors = vectors[np.sort(rng.choice(len(vectors), MAX_ROWS, replace=False))]
-    warm = previous.scaling if isinstance(previous, CorePoints) else None
-    scaling = warm or behaviour_scaling(cohort)
+    scaling = behaviour_scaling(cohort, features)
+    if isinstance(previous, CorePoints) and previous.scaling.is_of(scaling.columns):
+        scaling = previous.scaling
     return scaling, scaling.apply(vectors)
 
 

@@ -1,17 +1,18 @@
 """The contract of a model family: visitors in, a fitted model out.
 
-Implemented by `kmeans`, `density`, `tree_rules` and `tiers`; called by `segments.cluster.fitting`,
-which does what is common to all: checks, names, words.
+Implemented by `kmeans`, `density`, `tree_rules`, `neural` and `tiers`; called by
+`segments.cluster.fitting`, which does what is common to all: checks, names, words.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from segments.errors import SegmentationError
+from segments.errors import SegmentationError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,18 +103,36 @@ class Cohort:
             )
         return np.array([self.feature_names.index(name) for name in names], np.intp)
 
-    def behaviour(self) -> npt.NDArray[np.intp]:
+    def behaviour(self, features: Sequence[str] | None = None) -> npt.NDArray[np.intp]:
         """Positions of the features that say something of the visitor.
 
+        Args:
+            features: names of those to use instead.
+
         Raises:
-            SegmentationError: if there are none.
+            SegmentationError: if there are none, or one is unknown; it names the nearest.
         """
+        if features is not None:
+            return self._named(features)
         at = [i for i, name in enumerate(self.feature_names) if name not in NOT_BEHAVIOUR]
         if not at:
             raise SegmentationError(
                 f"none of {list(self.feature_names)} describes behaviour: nothing to segment by"
             )
         return np.array(at, np.intp)
+
+    def _named(self, features: Sequence[str]) -> npt.NDArray[np.intp]:
+        for name in features:
+            if name not in self.feature_names:
+                near = get_close_matches(name, self.feature_names, n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                known = ", ".join(self.feature_names)
+                raise SegmentationError(f"no feature {shown(name)}{meant} Known: {known}")
+        if not features or len(set(features)) < len(features):
+            raise SegmentationError(
+                f"features must be names, each once and at least one, got {list(features)}"
+            )
+        return np.array([self.feature_names.index(name) for name in features], np.intp)
 
     def needed_target(self) -> npt.NDArray[np.float64]:
         """The target.

@@ -67,13 +67,24 @@ def fit_segments(
         names = align(previous.assign_many(cohort.vectors), labels, assigner.n_labels, previous)
     else:
         assigner = assigner.reordered(_most_valuable_first(cohort, labels, assigner.n_labels))
-        labels = assigner.labels(cohort.vectors)
         names = first_names(assigner.n_labels, previous.next_number if previous else 1)
+    return named(cohort, assigner, names, previous.version + 1 if previous else 1)
+
+
+def named(cohort: Cohort, assigner: Assigner, names: Names, version: int) -> Segmentation:
+    """A segmentation of a model whose labels have names, described by its visitors.
+
+    Args:
+        cohort: whom the segments are described by; each label occurs among them.
+        assigner: the model.
+        names: of its labels.
+        version: of the segmentation.
+    """
     return Segmentation(
-        previous.version + 1 if previous else 1,
+        version,
         cohort.feature_names,
         assigner,
-        segments=_segments(cohort, assigner, labels, names),
+        segments=_segments(cohort, assigner, assigner.labels(cohort.vectors), names),
         lineage=names.lineage,
         next_number=names.next_number,
     )

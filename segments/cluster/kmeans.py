@@ -12,17 +12,17 @@ References:
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segments.cluster.assign.centroids import Centroids
 from segments.cluster.churn_budget import check_budget, within_budget
-from segments.cluster.family import UNSTEADY, Cohort, sklearn_state
+from segments.cluster.family import UNSTEADY, Cohort
 from segments.cluster.fitting import fit_segments
+from segments.cluster.lloyd import lloyd, n_distinct, warm_start
 from segments.cluster.scaling import RobustScaling
 from segments.cluster.segmentation import N_SLOTS
 from segments.errors import SegmentationError
@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from segments.cluster.assign.base import Assigner, Floats, Labels
+    from segments.cluster.assign.base import Assigner
     from segments.cluster.segmentation import Segmentation
-
-N_STARTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class KMeans:
     Args:
         n_segments: 1 to 8; fewer are made if visitors differ in fewer ways.
         max_churn: of a refit, see `segments.cluster.churn_budget`; None for no bound.
+        features: names of those that distances are measured in; None for all of behaviour.
 
     Raises:
         SegmentationError: if a number is out of range.
@@ -52,6 +51,7 @@ class KMeans:
 
     n_segments: int
     max_churn: float | None = None
+    features: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_segments <= N_SLOTS:
@@ -60,14 +60,14 @@ class KMeans:
 
     def fit(self, cohort: Cohort, previous: Assigner | None, rng: np.random.Generator) -> Centroids:
         """See `Family.fit`."""
-        scaling = behaviour_scaling(cohort)
+        scaling = behaviour_scaling(cohort, self.features)
         points = scaling.apply(cohort.vectors)
-        n_clusters = _n_distinct(points, self.n_segments)
-        if not isinstance(previous, Centroids):
-            return Centroids(scaling, _lloyd(points, n_clusters, None, rng))
+        n_clusters = n_distinct(points, self.n_segments)
+        if not isinstance(previous, Centroids) or not previous.scaling.is_of(scaling.columns):
+            return Centroids(scaling, lloyd(points, n_clusters, None, rng))
         start = scaling.rescale(previous.centroids, previous.scaling)
         optimum = Centroids(
-            scaling, _lloyd(points, n_clusters, _warm_start(points, start, n_clusters), rng)
+            scaling, lloyd(points, n_clusters, warm_start(points, start, n_clusters), rng)
         )
         return within_budget(
             cohort.vectors, previous, optimum, partial(_between, previous, optimum), self.max_churn
@@ -106,50 +106,20 @@ def fit_kmeans(
     return fit_segments(KMeans(n_segments), cohort, previous=previous, rng=rng)
 
 
-def behaviour_scaling(cohort: Cohort) -> RobustScaling:
-    """The scaling under which distances between visitors are measured."""
-    columns = cohort.behaviour()
+def behaviour_scaling(cohort: Cohort, features: Sequence[str] | None = None) -> RobustScaling:
+    """The scaling under which distances between visitors are measured.
+
+    Args:
+        cohort: whose spread sets the scale.
+        features: names of those that count; None for all of behaviour.
+
+    Raises:
+        SegmentationError: if the cohort lacks one of them, or has none of behaviour.
+    """
+    columns = cohort.behaviour(features)
     names = cohort.feature_names
     weights = np.array([0.5 if names[i] in UNSTEADY else 1.0 for i in columns])
     return RobustScaling.fit(cohort.vectors, columns, weights)
-
-
-def _n_distinct(points: Floats, at_most: int) -> int:
-    """How many different rows there are, counted up to `at_most`."""
-    few = len(np.unique(points[:1_000], axis=0))  # nearly always enough, and not n log n
-    return min(at_most, few if few >= at_most else len(np.unique(points, axis=0)))
-
-
-def _warm_start(points: Floats, centroids: Floats, n_clusters: int) -> Floats:
-    """The old centroids, less the emptiest or with the loneliest points, to make `n_clusters`."""
-    sizes = np.bincount(_nearest(points, centroids), minlength=len(centroids))
-    kept = np.sort(np.argsort(-sizes, kind="stable")[:n_clusters])
-    start = centroids[kept]
-    while len(start) < n_clusters:
-        loneliness = _distances(points, start).min(axis=1) + (points**2).sum(axis=1)
-        start = np.vstack([start, points[loneliness.argmax()]])
-    return start
-
-
-def _lloyd(
-    points: Floats, n_clusters: int, start: Floats | None, rng: np.random.Generator
-) -> Floats:
-    """Centroids of k-means; clusters that end up empty are left out."""
-    from sklearn.cluster import KMeans as Lloyd  # noqa: PLC0415 - 300 ms that only a fit pays
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - likewise
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
-
-    model = Lloyd(
-        n_clusters,
-        init="k-means++" if start is None else start,
-        n_init=N_STARTS if start is None else 1,
-        random_state=sklearn_state(rng),
-    )
-    # One thread: several add up in any order, which is not the same bits twice.
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of empty clusters, dropped below
-        centroids: Floats = model.fit(points).cluster_centers_.astype(np.float64)
-    return centroids[np.unique(_nearest(points, centroids))]
 
 
 def _between(old: Centroids, new: Centroids, way: float) -> Centroids:
@@ -163,13 +133,3 @@ def _between(old: Centroids, new: Centroids, way: float) -> Centroids:
     raw = (1.0 - way) * (old.centroids * a.scale + a.centre)
     raw += way * (new.centroids * b.scale + b.centre)
     return Centroids(scaling, (raw - scaling.centre) / scaling.scale)
-
-
-def _distances(points: Floats, centroids: Floats) -> Floats:
-    """Squared distances less the points' own squares, which no comparison for a point needs."""
-    distances: Floats = points @ (-2.0 * centroids.T) + (centroids**2).sum(axis=1)
-    return distances
-
-
-def _nearest(points: Floats, centroids: Floats) -> Labels:
-    return np.asarray(_distances(points, centroids).argmin(axis=1), np.intp)

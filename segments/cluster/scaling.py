@@ -62,6 +62,10 @@ class RobustScaling:
         scaled: npt.NDArray[np.float64] = (values - self.centre) / self.scale
         return np.minimum(np.maximum(scaled, -CLIP), CLIP)
 
+    def is_of(self, columns: npt.NDArray[np.intp]) -> bool:
+        """Whether these are the columns that it scales, in this order."""
+        return bool(np.array_equal(self.columns, columns))
+
     def rescale(
         self, scaled: npt.NDArray[np.float64], before: RobustScaling
     ) -> npt.NDArray[np.float64]:

@@ -66,6 +66,28 @@ def future_value(labels: Labels, outcome: Floats, foreseen: Floats | None = None
     )
 
 
+def left_out_errors(labels: Labels, outcome: Floats) -> Floats:
+    """Squared error of foreseeing each visitor by the mean of the others of their segment.
+
+    Unlike eta squared, which rises with every cut even if it is luck, these rise with it: what
+    compares segmentations of different numbers of segments.
+
+    Args:
+        labels: segment of each visitor, shape (n,).
+        outcome: shape (n,); alone in a segment, a visitor is foreseen by the mean of all others.
+
+    Example:
+        >>> left_out_errors(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 8.0, 8.0])).tolist()
+        [1.0, 1.0, 0.0, 0.0]
+    """
+    _, groups = np.unique(labels, return_inverse=True)
+    sizes, sums = np.bincount(groups)[groups], np.bincount(groups, outcome)[groups]
+    everybody = (outcome.sum() - outcome) / max(len(outcome) - 1, 1)
+    foreseen = np.where(sizes > 1, (sums - outcome) / np.maximum(sizes - 1, 1), everybody)
+    errors: Floats = (outcome - foreseen) ** 2
+    return errors
+
+
 def group_means(labels: Labels, outcome: Floats) -> Floats:
     """Mean outcome of each label that occurs, in the order of the labels."""
     _, groups = np.unique(labels, return_inverse=True)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from benchmarks.segments.emerging import unplanted
 from benchmarks.segments.purchases import DataError, cdnow, online_retail, timeline
 from segments.event import Event
 
@@ -35,6 +36,16 @@ def test_a_cancellation_alone_makes_no_negative_future():
     events = [order(1, "ann", 0, 100), order(2, "ann", 60, 100, "Order Cancelled")]
     (shot,) = timeline(events, [START + timedelta(days=50)])
     assert shot.future_cents.tolist() == [0.0]
+
+
+def test_customers_are_watched_from_one_moment_to_the_next_if_they_came_back():
+    events = [order(i, f"c{i}", i % 9, 100 + i) for i in range(60)]
+    events += [order(100 + i, f"c{i}", 30 + i % 9, 100) for i in range(20)]
+    before, after = timeline(events, [START + timedelta(days=20), START + timedelta(days=50)])
+    name, watched, newcomers, proposals, _ = unplanted("shop", [(0.0, before), (30.0, after)])
+    assert (name, watched) == ("shop", 20)
+    assert newcomers <= 20
+    assert proposals == 0
 
 
 @pytest.mark.parametrize("read", [cdnow, online_retail])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.cli.evaluate.source import Source
-from api.loop.configured import policy_of
+from api.loop.policies import Names, policy_of_spec
 from policy import model_file
 from policy.bandits.build import POLICY_KINDS
 from policy.catalog.condition.parser import parse
@@ -68,9 +68,9 @@ def known_already(name: str, path: Path, source: Source) -> str | None:
 
 
 def _of_policy(manifest: Mapping[str, Any], arrays: Mapping[str, Any], source: Source) -> Target:
-    names = {"context": manifest.get("context_names"), "features": manifest.get("feature_names")}
+    context, features = manifest.get("context_names"), manifest.get("feature_names")
     parameters = manifest.get("parameters")
-    if not isinstance(parameters, dict) or None in names.values():
+    if not isinstance(parameters, dict) or context is None or features is None:
         known = (PPO, *POLICY_KINDS)
         raise EvaluationError(
             f"a model of kind {shown(manifest['kind'])} without the names of its features: must be "
@@ -78,11 +78,10 @@ def _of_policy(manifest: Mapping[str, Any], arrays: Mapping[str, Any], source: S
         )
     if "price_range" in parameters:
         raise EvaluationError("it draws prices out of a range: those are not judged yet")
-    policy = policy_of(parameters, names)  # type: ignore[arg-type]  # None was refused
+    policy = policy_of_spec(parameters, Names(context, features))
     policy.load_state(manifest, arrays)
-    context = columns(names["context"] or (), source.context_names, "context")
-    features = columns(names["features"] or (), source.feature_names, "pair")
-    return Selected(Learned(policy), context, features)
+    seen = columns(context, source.context_names, "context")
+    return Selected(Learned(policy), seen, columns(features, source.feature_names, "pair"))
 
 
 def target_of_rules(path: Path, said: Mapping[str, Any], source: Source) -> Target:

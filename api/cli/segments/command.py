@@ -1,21 +1,33 @@
 """`segue segments`: the commands."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from api.cli.failing import fail, settings_of
+from api.cli.failing import fail
 from api.cli.segments.explaining import explained
-from api.cli.segments.families import FAMILIES, TREE_RULES
+from api.cli.segments.families import FAMILIES, LEARNING
 from api.cli.segments.files import read_crowd, write_fit, write_members
+from api.cli.segments.options import (
+    CONFIG,
+    ConfigOption,
+    FitOption,
+    OutcomeOption,
+    SeedOption,
+    SourceOption,
+    TargetOption,
+    console,
+)
+from api.cli.segments.options import say as _say
+from api.cli.segments.options import source_of as _source
+from api.cli.segments.options import told as _told
 from api.cli.segments.page import comparison_of, page_of
+from api.cli.segments.refining import emerging, preview, response, search
 from api.cli.segments.report import compared, report
+from api.cli.segments.searching import settings_if_any
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
     changes,
@@ -25,31 +37,13 @@ from api.cli.segments.tables import (
     of_segments,
     verdicts,
 )
-from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd
 from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
-from segments.errors import SegmentsError
 
 app = typer.Typer(no_args_is_help=True, help="Segments: what they are, who moved, and why.")
-console = Console()
-
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Names the store.")]
-SourceOption = Annotated[
-    Path | None, typer.Option(help="A store's file, or visitors in a .parquet, instead.")
-]
-FitOption = Annotated[
-    str | None, typer.Option("--fit", help="Number of a fit, or its file; else the newest.")
-]
-TargetOption = Annotated[
-    str | None,
-    typer.Option(help="Of a .parquet: the column of cents that visitors went on to spend."),
-]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of everything drawn.")]
-OutcomeOption = Annotated[
-    int | None, typer.Option(min=1, help="Judge by what was spent in the last so many days.")
-]
-CONFIG = Path("segue.toml")
+for command in (emerging, preview, response, search):
+    app.command()(command)
 
 
 @app.command("list")
@@ -81,7 +75,14 @@ def show(  # noqa: PLR0913, PLR0917  # each is an option of the command
     rng = np.random.default_rng(seed)
     with _told():
         where = _source(config, source, target)
-        found = report(where, where.fit(fit), rng, draws=draws, outcome_days=outcome_days)
+        found = report(
+            where,
+            where.fit(fit),
+            rng,
+            draws=draws,
+            outcome_days=outcome_days,
+            criteria=settings_if_any(config, source).criteria.criteria(),
+        )
         if members is not None:
             write_members(members, found.crowd, found.fit.segmentation)
         console.print(of_segments(found))
@@ -149,7 +150,7 @@ def explain(
 def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     out: Annotated[Path, typer.Option(help="Where to write the segmentation.")],
     family: Annotated[str, typer.Option(help=f"{', '.join(FAMILIES)}.")] = "value-tiers",
-    n_segments: Annotated[int, typer.Option(min=2, max=8, help="Of k-means.")] = 6,
+    n_segments: Annotated[int, typer.Option(min=2, max=8, help="Of k-means and neural.")] = 6,
     previous: Annotated[
         str | None, typer.Option(help="Fit whose names go on: a number or a file; else none.")
     ] = None,
@@ -165,7 +166,7 @@ def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     rng = np.random.default_rng(seed)
     with _told():
         where = _source(config, source, target)
-        learns = family == TREE_RULES or outcome_days is not None
+        learns = family in LEARNING or outcome_days is not None
         crowd = where.with_outcome(outcome_days or 90) if learns else where.now()
         before = None if previous is None else where.fit(previous).segmentation
         cohort = Cohort(crowd.vectors, crowd.feature_names, crowd.outcome)
@@ -174,12 +175,6 @@ def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     for segment in fitted.segments:
         _say(f"{segment.id}: {segment.size:,} ({segment.share:.1%}), {segment.description}")
     _say(f"{out}: {family}, version {fitted.version}; {changes(fitted)}")
-
-
-def _source(config: Path, source: Path | None, target: str | None = None) -> Source:
-    if source is None:
-        source = settings_of(config).service.database
-    return Source(source, target)
 
 
 def _crowds(
@@ -197,20 +192,6 @@ def _crowds(
         fail(f"{fits[0].name} is later than {fits[1].name}: name the earlier one first")
     old, new = where.log.crowds([first, second])
     return old, new
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Ends the command with what went wrong."""
-    try:
-        yield
-    except (StoreError, SegmentsError) as error:
-        fail(str(error))
-
-
-def _say(*sentences: str) -> None:
-    for sentence in sentences:
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _write(out: Path, page: str) -> None:

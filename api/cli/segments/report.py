@@ -12,10 +12,11 @@ from api.cli.segments.source import NamedFit, Source
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd
 from segments.cluster.assign.base import NOISE
-from segments.cluster.family import Cohort
+from segments.cluster.family import Cohort, Family
 from segments.cluster.kmeans import behaviour_scaling
 from segments.cluster.segmentation import NOISE_ID, Segment
 from segments.cluster.tree_rules import Surrogate, explain
+from segments.evaluation.criteria import Criteria, Findings, baseline_value, shortfalls
 from segments.evaluation.migration import Migration, migration, segment_ids
 from segments.evaluation.separation import Separation, separation
 from segments.evaluation.stability import Stability, bootstrap_stability
@@ -33,11 +34,13 @@ class Worth:
         said: Of what, in words.
         value: Over all visitors.
         means: By segment id, the mean outcome of its members.
+        baseline: Eta squared of the better of RFM and past spend; None where it is not known.
     """
 
     said: str
     value: Value
     means: tuple[tuple[str, float], ...]
+    baseline: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Report:
         apart: How well apart segments are.
         stability: Of fitting it again, or None where that was not asked or cannot be said.
         worth: What it knew about the future, or None where that was not asked.
+        missed: Criteria that it misses, in words; None where its stability is not known.
         history: The fits up to this one, the oldest first.
     """
 
@@ -73,6 +77,7 @@ class Report:
     apart: Separation
     stability: Stability | None
     worth: Worth | None
+    missed: tuple[str, ...] | None
     history: tuple[Past, ...]
 
     @property
@@ -88,6 +93,7 @@ def report(
     *,
     draws: int = 0,
     outcome_days: int | None = None,
+    criteria: Criteria | None = None,
 ) -> Report:
     """Measures a segmentation on the visitors of now.
 
@@ -98,6 +104,7 @@ def report(
         draws: For the stability; 0 for none.
         outcome_days: How long ago visitors are looked at for what they spent since; None for not at
             all. A parquet file's target takes its place.
+        criteria: What the segmentation has to hold.
 
     Raises:
         StoreError: The visitors cannot be read, or there are none.
@@ -111,23 +118,38 @@ def report(
     ids = segment_ids(segmentation, crowd.vectors)
     counted = Counter(ids)
     family = family_of(segmentation) if draws else None
+    apart = separation(
+        behaviour_scaling(cohort).apply(cohort.vectors),
+        segmentation.assign_many(cohort.vectors),
+        rng,
+    )
+    stability = (
+        None
+        if family is None
+        else bootstrap_stability(family, cohort, segmentation.assigner, rng, draws)
+    )
+    worth = _worth(source, fit, outcome_days, rng)
     return Report(
         fit,
         crowd,
         tuple(ids),
         tuple(counted[segment.id] for segment in segmentation.segments),
         explain(segmentation, cohort, rng),
-        separation(
-            behaviour_scaling(cohort).apply(cohort.vectors),
-            segmentation.assign_many(cohort.vectors),
-            rng,
-        ),
-        None
-        if family is None
-        else bootstrap_stability(family, cohort, segmentation.assigner, rng, draws),
-        _worth(source, fit, outcome_days),
+        apart,
+        stability,
+        worth,
+        _missed(stability, apart, worth, criteria or Criteria()),
         _history(source, fit),
     )
+
+
+def _missed(
+    stability: Stability | None, apart: Separation, worth: Worth | None, criteria: Criteria
+) -> tuple[str, ...] | None:
+    if stability is None:
+        return None
+    known = (None, None) if worth is None else (worth.value.eta_squared, worth.baseline)
+    return shortfalls(Findings(stability, apart, None, *known), criteria)
 
 
 def compared(
@@ -173,7 +195,9 @@ def placed(report: Report, rng: np.random.Generator) -> tuple[npt.NDArray[np.flo
     return flat, segment_ids(report.fit.segmentation, cohort.vectors)
 
 
-def _worth(source: Source, fit: NamedFit, days: int | None) -> Worth | None:
+def _worth(
+    source: Source, fit: NamedFit, days: int | None, rng: np.random.Generator
+) -> Worth | None:
     if days is None and source.target is None:
         return None
     crowd = source.with_outcome(days or 0)
@@ -186,7 +210,14 @@ def _worth(source: Source, fit: NamedFit, days: int | None) -> Worth | None:
         if (labels == label).any()
     ]
     said = f"spend in {days} days" if source.target is None else source.target
-    return Worth(said, future_value(labels, crowd.outcome), tuple(means))
+    cohort = Cohort(crowd.vectors, crowd.feature_names, crowd.outcome)
+
+    def value_of(family: Family) -> float:
+        found = family.fit(cohort, None, rng).labels(cohort.vectors)
+        return future_value(found, cohort.needed_target()).eta_squared
+
+    value = future_value(labels, crowd.outcome)
+    return Worth(said, value, tuple(means), baseline_value(value_of))
 
 
 def _labelled(fit: NamedFit) -> list[tuple[int, Segment]]:

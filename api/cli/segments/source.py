@@ -7,6 +7,7 @@ from pathlib import Path
 from api.cli.segments.files import read_crowd, read_fit
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd, SavedFit, VisitorLog
+from segments.batch import matrix
 from segments.cluster.segmentation import Segmentation
 
 
@@ -76,7 +77,7 @@ class Source:
         if self.log is None:
             return read_crowd(self.path, self.target)
         at, pipeline = self.log.latest(), self.log.pipeline()
-        visitors, vectors = pipeline.matrix(at)
+        visitors, vectors = matrix(pipeline, at)
         return Crowd(at, tuple(visitors), vectors, pipeline.feature_names)
 
     def with_outcome(self, days: int) -> Crowd:

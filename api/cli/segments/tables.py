@@ -1,11 +1,13 @@
 """Segments as tables for a terminal."""
 
 from collections.abc import Sequence
+from itertools import groupby, islice
 
 from rich.markup import escape
 from rich.table import Table
 
 from api.cli.segments.report import Report
+from api.storage.response_log import Response
 from api.storage.visitor_log import SavedFit
 from segments.cluster.segmentation import Segmentation
 from segments.evaluation.migration import Migration
@@ -18,6 +20,7 @@ CAUSES = {
     "came": "came",
     "left": "left",
 }
+_NUMBERS = ("visitors", "share", "segments", "fit", "shown", "reward", "standard error")
 SEGMENT_HEADS = ("segment", "visitors", "share", "revenue each", "who they are")
 
 
@@ -101,10 +104,19 @@ def verdicts(found: Report) -> list[str]:
     if found.worth is not None:
         said.append(
             f"Of the variance of {found.worth.said}, {found.worth.value.eta_squared:.1%} lies "
-            "between segments."
+            f"between segments{_beside(found.worth.baseline)}."
+        )
+    if found.missed:
+        said.append(
+            f"It misses the criteria: {', '.join(found.missed)}. `segue segments search` looks for "
+            "a better one."
         )
     said.append(f"The rules agree with the segments for {found.rules.fidelity:.0%} of visitors.")
     return said
+
+
+def _beside(baseline: float | None) -> str:
+    return "" if baseline is None else f"; the better of RFM and past spend has {baseline:.1%}"
 
 
 def flow_cells(found: Migration) -> list[tuple[str, str, str, str]]:
@@ -125,6 +137,26 @@ def of_flows(found: Migration, title: str) -> Table:
     return table
 
 
+def of_responses(found: Sequence[Response], top: int) -> Table:
+    """The best actions of each segment."""
+    table = _table(
+        "reward a decision, as if the action had been shown to everybody in the segment",
+        ("segment", "action", "shown", "reward", "standard error", "tells as much as"),
+    )
+    for _, theirs in groupby(found, key=lambda one: one.segment):
+        for one in islice(theirs, top):
+            table.add_row(
+                escape(one.segment or "-"),
+                escape(one.action),
+                f"{one.n_decisions:,}",
+                f"{one.reward:.4f}" if one.is_told else "not known",
+                f"{one.error:.4f}" if one.is_told else "",
+                f"{one.n_effective:,.0f}",
+            )
+        table.add_section()
+    return table
+
+
 def moved_in_words(found: Migration) -> str:
     """The four shares that sum a comparison up."""
     return (
@@ -138,6 +170,6 @@ def moved_in_words(found: Migration) -> str:
 def _table(title: str, names: Sequence[str]) -> Table:
     table = Table(title=title or None)
     for name in names:
-        right = name in ("visitors", "share", "segments", "fit") or name.endswith("each")
+        right = name in _NUMBERS or name.endswith(("each", "as much as"))
         table.add_column(name, justify="right" if right else "left")
     return table

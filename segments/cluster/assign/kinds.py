@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from segments.cluster.assign.base import REMEDY, Assigner
 from segments.cluster.assign.centroids import Centroids
 from segments.cluster.assign.core_points import CorePoints
+from segments.cluster.assign.encoded import EncodedCentroids
 from segments.cluster.assign.flat_tree import FlatTree
 from segments.cluster.assign.tiers import ExpectedSpendTiers, RfmBins, SpendTiers
 from segments.errors import SegmentationError
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 
 ASSIGNERS: Final[dict[str, type[Assigner]]] = {
     cls.kind: cls
-    for cls in (Centroids, CorePoints, FlatTree, SpendTiers, ExpectedSpendTiers, RfmBins)
+    for cls in (
+        Centroids,
+        CorePoints,
+        EncodedCentroids,
+        FlatTree,
+        SpendTiers,
+        ExpectedSpendTiers,
+        RfmBins,
+    )
 }
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from api.cli.main import app
 from api.schemas.decision import DecisionRequest
 from api.storage.base import StoreError
-from api.storage.control_log import read_groups
+from api.storage.control_log import read_groups, read_groups_by_segment
 from api.storage.guardrail_log import read_guardrails
 from policy.catalog.holdout import Holdout
 from tests.api.loop.test_engine import run, settings
@@ -134,6 +134,36 @@ def test_what_a_visitor_earned_counts_within_its_days_and_once(store: Path) -> N
     assert groups.n_treated == 2  # with the one whose day has yet to pass
     later = read_groups(store, "home", 3 * DAY, HOUR)
     assert later.treated.n_visitors == 0
+
+
+def test_each_segment_has_a_lift_of_its_own(store: Path, tmp_path: Path) -> None:
+    """Only s1 gains; who is in which is told by the first decision, not by a later one."""
+    fill(store, np.random.default_rng(4), 0, gain=0.0)
+    rng = np.random.default_rng(5)
+    with closing(sqlite3.connect(store)) as connection:
+        for number in range(4_000):
+            visitor, segment = f"v{number}", ("s1", "s2", None)[number % 3]
+            held, gains = rng.random() < 0.3, segment == "s1"
+            for at, said in ((0, segment), (10, "s9")):
+                insert_decision(connection, visitor, "control" if held else "treatment", at)
+                connection.execute(
+                    "UPDATE decisions SET segment = ? WHERE decision_id = ?",
+                    (said, f"{visitor}-{at}"),
+                )
+            earned = rng.exponential(1.0) + (1.0 if gains and not held else 0.0)
+            insert_reward(connection, visitor, 0, earned)
+        connection.commit()
+    groups = dict(read_groups_by_segment(store, "home", DAY, HOUR))
+    assert set(groups) == {"s1", "s2", None}
+    assert sum(one.n_treated + one.n_control for one in groups.values()) == 4_001
+    data = tmp_path / "lift.json"
+    result = segue(store, "--placement", "home", "--days", 1, "--by", "segment", "--json", data)
+    assert result.exit_code == 0, result.output
+    parts = {one["segment"]: one["interval"] for one in json.loads(data.read_text())["segments"]}
+    assert parts["s1"]["low"] > 0.0
+    assert parts["s2"]["low"] < 0.0 < parts["s2"]["high"]
+    assert parts["s1"]["level"] == pytest.approx(1.0 - 0.05 / 3)
+    assert "by segment of the first decision" in " ".join(result.output.split())
 
 
 def test_few_visitors_are_said_to_tell_nothing(store: Path) -> None:

@@ -7,7 +7,8 @@ from segments.cluster.kmeans import KMeans
 from segments.cluster.tiers import Rfm
 from segments.cluster.tree_rules import TreeRules
 from segments.errors import SegmentationError
-from segments.evaluation.choice import Criteria, choose
+from segments.evaluation.choice import choose
+from segments.evaluation.criteria import Criteria
 
 NAMES = ("orders", "revenue_cents")
 

@@ -70,6 +70,15 @@ def test_segments_are_shown_with_their_members_of_now(store: Path, tmp_path: Pat
     assert float(rows["v2"]["revenue_cents"]) == pytest.approx(400, rel=0.01)
 
 
+def test_criteria_that_are_missed_are_said(store: Path, tmp_path: Path) -> None:
+    settings = configuration(
+        service={"database": str(store)}, segments={"criteria": {"smallest": 0.6}}
+    )
+    found = said("show", "-c", write_configuration(tmp_path, settings), "--draws", 2)
+    assert "It misses the criteria: smallest segment 48" in found
+    assert "misses" not in said("show", "--source", store, "--draws", 2)
+
+
 def test_the_first_fit_saw_the_visitor_who_changed_elsewhere(store: Path, tmp_path: Path) -> None:
     page = tmp_path / "flows.html"
     found = said("compare", 1, 2, "--source", store, "--out", page)
