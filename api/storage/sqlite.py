@@ -6,16 +6,12 @@ service runs; a lock file keeps a second service away.
 """
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import sqlite3
 from asyncio import Future
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from sqlite_utils import Database
 
@@ -39,6 +35,7 @@ from api.storage.base import (
 )
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
+from api.storage.lock import lock_store
 from api.storage.migrations import migrate
 from api.storage.retention import Covered, Expired, expire
 from api.storage.settlements import redeem
@@ -86,7 +83,7 @@ class SQLiteStore(Store):
     ) -> None:
         self._deadline_seconds = deadline_seconds
         path = path.resolve()  # two names of one file are one store
-        self._lock = _lock(path.with_name(path.name + ".lock"))
+        self._lock = lock_store(path)
         try:
             self._connection = _connect(path, SYNCHRONOUS[durability])
             migrate(Database(self._connection))
@@ -404,23 +401,3 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"the database file is damaged: {verdict}")
     return connection
-
-
-def _lock(path: Path) -> IO[str]:
-    try:
-        handle = path.open("a+")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be opened: {error.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = path.read_text(encoding="utf-8").strip()
-        handle.close()
-        raise StoreError(
-            f"{path}: another service (process {holder or '?'}) uses this store; stop it first"
-        ) from None
-    with contextlib.suppress(OSError):
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-    return handle
