@@ -11,6 +11,7 @@ from rich.markup import escape
 from api.auth import key_hash, new_key
 from api.cli.backup import backup_store, restore_store
 from api.cli.demo.command import demo
+from api.cli.doctor.command import doctor
 from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
@@ -32,6 +33,7 @@ app.add_typer(train, name="train")
 app.command("backup")(backup_store)
 app.command("restore")(restore_store)
 app.command()(demo)
+app.command()(doctor)
 app.command("evaluate")(evaluation)
 app.command()(experiment)
 app.command("lift")(lift_of_placement)

@@ -100,15 +100,11 @@ class Snapshots:
                 continue
             learned_through, data = saved
             try:
-                manifest, arrays = model_file.load(data)
-                _check_fits(placement, manifest)
-                placement.policy.load_state(manifest, arrays)
+                take_up(placement, data)
             except (ModelFileError, StateError) as error:
                 log.warning("model_relearned", placement=placement.name, reason=str(error))
                 continue
             placement.learned_through = learned_through
-            placement.n_rewarded = int(str(manifest["n_rewarded"]))
-            placement.reward_sum = float(str(manifest["reward_sum"]))
             self._saved[placement.name] = learned_through
 
     def restore_profiles(self) -> int:
@@ -154,6 +150,20 @@ class Snapshots:
         """Save a fitted segmentation before it is used."""
         data = await asyncio.to_thread(model_file.dump, *segmentation.state())
         await self._store.save_segmentation(segmentation.version, data, self._clock.now_us())
+
+
+def take_up(placement: Placement, data: bytes) -> None:
+    """Load a saved model into a placement's policy.
+
+    Raises:
+        ModelFileError: The bytes are no model file.
+        StateError: The model is of other features or another policy; nothing changes.
+    """
+    manifest, arrays = model_file.load(data)
+    _check_fits(placement, manifest)
+    placement.policy.load_state(manifest, arrays)
+    placement.n_rewarded = int(str(manifest["n_rewarded"]))
+    placement.reward_sum = float(str(manifest["reward_sum"]))
 
 
 def packed(placement: Placement) -> bytes:

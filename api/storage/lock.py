@@ -9,6 +9,20 @@ from typing import IO
 from api.storage.base import StoreError
 
 
+def holder_of(store: Path) -> str | None:
+    """Which process has a store's lock, without taking it; None where nobody has."""
+    path = store.with_name(store.name + ".lock")
+    try:
+        with path.open() as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return handle.read().strip() or "?"
+    except OSError:
+        pass
+    return None
+
+
 def lock_store(store: Path) -> IO[str]:
     """Take the lock of a store's file; closing what is returned lets go of it.
 

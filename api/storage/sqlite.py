@@ -6,6 +6,7 @@ service runs; a lock file keeps a second service away.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -386,6 +387,8 @@ class SQLiteStore(Store):
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    with contextlib.suppress(OSError):  # one that can be made will be; SQLite says why not
+        path.touch(mode=0o600, exist_ok=False)  # it holds personal data: its owner's alone
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
