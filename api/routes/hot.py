@@ -5,6 +5,7 @@ Each is declared once here; `api.hot` serves it, and `documented` makes FastAPI 
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from time import perf_counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -61,6 +62,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     """The hot routes by path."""
     decide, fill = engine.decider.decide, engine.lists.decide
+    stage = engine.metrics.stages.note
     parse_decision = DecisionRequest.__pydantic_validator__.validate_json
     parse_reward = RewardRequest.__pydantic_validator__.validate_json
     parse_reward_batch = RewardBatch.__pydantic_validator__.validate_json
@@ -69,7 +71,9 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
     parse_batch = TrackingBatch.__pydantic_validator__.validate_json
 
     async def decisions(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        started = perf_counter()
         request = parse_decision(body)
+        stage("parse", perf_counter() - started)
         answer = decide if request.slots is None else fill
         return to_json(await answer(request, parameters.get(OWNER)))
 

@@ -20,6 +20,7 @@ from api.storage.base import (
     EXPOSURES,
     Appended,
     BookingRow,
+    Commits,
     DeadLetterRow,
     DecisionRow,
     Effect,
@@ -120,6 +121,11 @@ class SQLiteStore(Store):
     def n_waiting(self) -> int:
         """See `Store`."""
         return 0 if self._writer is None else self._writer.n_waiting
+
+    @property
+    def commits(self) -> Commits:
+        """See `Store`."""
+        return Commits() if self._writer is None else self._writer.commits
 
     def append_decision(self, row: DecisionRow) -> Future[int]:
         """See `Store`."""
