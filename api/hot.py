@@ -6,7 +6,6 @@ parser, answered. FastAPI still documents them (`api.routes`), and serves everyt
 """
 
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from urllib.parse import parse_qs
 
 import structlog
 from pydantic import ValidationError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import ANONYMOUS, Authenticator
 from api.encoding import CONTENT_ENCODING, decoded, header, too_large
@@ -36,6 +35,7 @@ JSON_TYPE = (b"content-type", JSON.encode())
 
 OWNER, IDEMPOTENCY_KEY = "owner", "idempotency-key"
 INGEST_SHARE = 4
+NO_ROUTE = "none"
 
 Handler = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 
@@ -103,7 +103,7 @@ class HotPath:
         self._authenticator = authenticator
         self._max_body_bytes = max_body_bytes
         self._max_in_flight = max_in_flight
-        self._n_in_flight: Counter[str] = Counter()
+        self._n_in_flight = metrics.in_flight
         self._count = metrics.answers.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,7 +112,7 @@ class HotPath:
             scope = {**scope, "path": canonical(scope["path"])}
         found = self._find(scope) if scope["type"] == "http" else None
         if found is None:
-            await self.app(scope, receive, send)
+            await self._hand_on(scope, receive, send)
             return
         route, parameters = found
         query = scope.get("query_string", b"")
@@ -127,6 +127,18 @@ class HotPath:
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": answer.body})
+
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let FastAPI answer; counted under the path of the route that it found."""
+        started = time.perf_counter()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                path = getattr(scope.get("route"), "path", NO_ROUTE)
+                self._count(path, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        await self.app(scope, receive, counted)
 
     async def answer(
         self,

@@ -15,6 +15,7 @@ from api.cli.failing import fail, settings_of
 from api.loop.rules import timezone_of
 from api.storage.base import StoreError
 from api.storage.reading import reading
+from api.storage.records import LATEST_MODEL
 from policy.errors import PolicyError
 from policy.ope.formats.csv_log import write_csv
 from policy.ope.formats.dsjson import write_dsjson
@@ -76,11 +77,7 @@ def model(
 
 def _latest(connection: sqlite3.Connection, placement: str) -> tuple[int, bytes]:
     """Of the policy that decides now."""
-    sql = """SELECT m.learned_through, m.data FROM models m WHERE m.placement = ?1 AND m.policy = (
-                 SELECT json_extract(lineup, '$.champion') FROM policy_steps
-                 WHERE placement = ?1 ORDER BY step DESC LIMIT 1)
-             ORDER BY m.learned_through DESC LIMIT 1"""
-    found: tuple[int, bytes] | None = connection.execute(sql, (placement,)).fetchone()
+    found: tuple[int, bytes] | None = connection.execute(LATEST_MODEL, (placement,)).fetchone()
     if found is None:
         names = connection.execute("SELECT DISTINCT placement FROM models ORDER BY 1")
         known = ", ".join(name for (name,) in names) or "none"

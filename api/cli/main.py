@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from api.auth import key_hash, new_key
+from api.cli.backup import backup_store, restore_store
 from api.cli.demo.command import demo
+from api.cli.doctor.command import doctor
 from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.export import app as exports
@@ -36,7 +38,10 @@ app.add_typer(policies, name="policies")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(exports, name="export")
 app.add_typer(train, name="train")
+app.command("backup")(backup_store)
+app.command("restore")(restore_store)
 app.command()(demo)
+app.command()(doctor)
 app.command("evaluate")(evaluation)
 app.command()(experiment)
 app.command("lift")(lift_of_placement)

@@ -1,5 +1,6 @@
 """Run the service in this process, until it is asked to stop."""
 
+import asyncio
 import contextlib
 import gc
 import io
@@ -17,11 +18,13 @@ import uvicorn
 
 from api.app import create_app
 from api.cli.patience import Connection, Patience
-from api.settings import Settings
+from api.cli.systemd import notify, passed_listener
+from api.settings import Settings, SettingsError
 from api.storage.base import StoreError
 from policy.errors import PolicyError
 
 GRACE_SECONDS = 10
+LAST_ANSWERS_SECONDS = 0.25
 SWITCH_SECONDS = 0.0005
 TICKS_OF_A_SECOND = 10
 
@@ -38,13 +41,11 @@ def run(settings: Settings) -> None:
     _log_as_json()
     host, port = settings.service.host, settings.service.port
     try:
-        listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
+        listener = _listener(settings)
         app = create_app(settings)
     except OSError as error:
         _give_up(f"{host}:{port} cannot be used: {error.strerror}; see service.port, or use --port")
-    except (StoreError, PolicyError) as error:
+    except (StoreError, PolicyError, SettingsError) as error:
         _give_up(str(error))
     # After a flush the writer must not wait long for the interpreter: answers wait for it.
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -69,6 +70,17 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     Server(config, Patience(settings.service.request_seconds)).run(sockets=[listener])
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """The socket to listen on: systemd's, or one for the configured address."""
+    passed = passed_listener()
+    if passed is not None:
+        settings.listening_on(*passed.getsockname()[:2])  # refused where it is open to all
+        return passed
+    host, port = settings.service.host, settings.service.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
 
 
 def _give_up(reason: str) -> NoReturn:
@@ -102,6 +114,20 @@ class Server(uvicorn.Server):
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
                 structlog.get_logger().info("listening", host=host, port=port)
+        notify("READY=1")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and let those that are open end by their last answer.
+
+        For a moment answers ask for the connection to be closed: a client that sends one request
+        after the other hears it in time, where closing at once would drop what is on its way.
+        """
+        notify("STOPPING=1")
+        for server in self.servers:
+            server.close()
+        self.server_state.default_headers.append((b"connection", b"close"))
+        await asyncio.sleep(LAST_ANSWERS_SECONDS)
+        await super().shutdown(sockets)
 
 
 class Unfailing(io.TextIOBase):

@@ -8,6 +8,7 @@ before the policy distributes, and the policy distributes before anything is dra
 import json
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from api.loop.chance import Chance, DecisionIds
 from api.loop.choice import NONE, Choice, default_choice, to_answer, to_row
 from api.loop.clock import Clock, from_us, to_us
 from api.loop.errors import BadRequestError, NotFoundError
+from api.loop.metrics import Metrics
 from api.loop.placement import CONTROL, Choices, Placement
 from api.loop.shown import ShownLog
 from api.loop.supply import Supply
@@ -73,6 +75,7 @@ class Decider:
         shown: The log of decisions, and what visitors were shown.
         clock: What time it is.
         supply: What there is left of money and goods.
+        metrics: Count and audit choices.
     """
 
     def __init__(
@@ -82,12 +85,15 @@ class Decider:
         shown: ShownLog,
         clock: Clock,
         supply: Supply,
+        metrics: Metrics,
     ) -> None:
         self._placements = placements
         self._pipeline = pipeline
         self._shown = shown
         self._clock = clock
         self._supply = supply
+        self._stage = metrics.stages.note
+        self._audit = metrics.audit
         self._chance = Chance()
         self._ids = DecisionIds()
 
@@ -112,6 +118,7 @@ class Decider:
             BadRequestError: A context, candidate or timestamp that breaks a rule.
             RepeatedRequestError: It was answered before.
         """
+        started = perf_counter()
         asked = self.ask(request, owner)
         placement, logged = asked.placement, asked.decision_id
         version = placement.version
@@ -120,12 +127,15 @@ class Decider:
         if owner is not None:
             row = row._replace(owner=owner)
         keyed = None if once is None else _told(once, to_answer(choice, logged, version), row)
+        chosen = perf_counter()
+        self._stage("choose", chosen - started)
         try:
             await self._shown.append(row, keyed)
         except StoreUnavailableError as error:
             log.error("decision_not_logged", placement=placement.name, error=str(error))
             choice = default_choice(placement, STORE_UNAVAILABLE, choice.refused, asked.group)
             return to_answer(choice, None, version)
+        self._stage("log", perf_counter() - chosen)
         return to_answer(choice, logged, version)
 
     def ask(self, request: DecisionRequest, owner: str | None = None) -> Asked:
@@ -191,6 +201,11 @@ class Decider:
         Raises:
             BadRequestError: A context or a candidate that breaks a rule.
         """
+        choice = self._chosen(asked)
+        self._audit.note(asked.placement.name, choice)
+        return choice
+
+    def _chosen(self, asked: Asked) -> Choice:
         placement, choices = asked.placement, asked.choices
         try:
             return self._choose(asked)

@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import Task
 from collections.abc import Awaitable, Callable, Coroutine
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,9 @@ class Engine:
         self.suppression = Suppression()
         self.intake = Intake(self.observer, self.store, self.clock, self.metrics, self.suppression)
         self.shown = ShownLog(tracked_of(settings), self.pipeline, self.store, self.supply)
-        self.decider = Decider(self.placements, self.pipeline, self.shown, self.clock, self.supply)
+        self.decider = Decider(
+            self.placements, self.pipeline, self.shown, self.clock, self.supply, self.metrics
+        )
         self.lists = ListDecider(self.decider, self.shown)
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
@@ -186,10 +189,12 @@ class Engine:
 
     async def save(self) -> None:
         """Save what is folded from the log, so that the next start is short."""
+        started = perf_counter()
         async with self.saving:
             await self.snapshots.save()
             await self.shown.save()
             await self.supply.save()
+        self.metrics.stages.note("snapshot", perf_counter() - started)
 
     def _running_learner(self) -> Learner:
         if self.learner is None:

@@ -118,16 +118,12 @@ class Snapshots:
                 continue
             learned_through, data = saved
             try:
-                manifest, arrays = model_file.load(data)
-                check_fits(placement, manifest)
-                model.policy.load_state(manifest, arrays)
+                take_up(placement, model, data)
             except PolicyError as error:
                 reason = str(error)
                 log.warning("model_relearned", placement=placement.name, policy=key, reason=reason)
                 continue
             model.learned_through = learned_through
-            model.n_rewarded = int(str(manifest["n_rewarded"]))
-            model.reward_sum = float(str(manifest["reward_sum"]))
             if version == model.version:
                 self._saved[placement.name, key] = learned_through
             return
@@ -175,6 +171,20 @@ class Snapshots:
         """Save a fitted segmentation before it is used."""
         data = await asyncio.to_thread(model_file.dump, *segmentation.state())
         await self._store.save_segmentation(segmentation.version, data, self._clock.now_us())
+
+
+def take_up(placement: Placement, model: Model, data: bytes) -> None:
+    """Load what was saved of a model.
+
+    Raises:
+        ModelFileError: The bytes are no model file.
+        StateError: It is of other features or another policy; nothing changes.
+    """
+    manifest, arrays = model_file.load(data)
+    check_fits(placement, manifest)
+    model.policy.load_state(manifest, arrays)
+    model.n_rewarded = int(str(manifest["n_rewarded"]))
+    model.reward_sum = float(str(manifest["reward_sum"]))
 
 
 def packed(placement: Placement, model: Model) -> bytes:

@@ -4,6 +4,7 @@ Each is declared once here; `api.hot` serves it, and `api.routes.hot` makes Fast
 """
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 
 from pydantic_core import from_json, to_json
 
@@ -61,9 +62,12 @@ def hot_routes(engine: Engine) -> dict[str, HotRoute]:
 def _decisions(engine: Engine, once: Once) -> list[HotRoute]:
     decide, fill = engine.decider.decide, engine.lists.decide
     parse = DecisionRequest.__pydantic_validator__.validate_json
+    stage = engine.metrics.stages.note
 
     async def decisions(body: bytes, parameters: Mapping[str, str]) -> bytes:
+        started = perf_counter()
         request, keyed = parse(body), once(DECISIONS, body, parameters)
+        stage("parse", perf_counter() - started)
         answer = decide if request.slots is None else fill
         return to_json(await answer(request, parameters.get(OWNER), keyed))
 

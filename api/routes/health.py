@@ -1,9 +1,9 @@
 """Whether the service lives, is ready, and what it counts."""
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from api.loop.breaker import STATES
+from api.loop.gauges import Read, gauges
 from api.problems import Problem
 from api.routes.access import needs
 from api.routes.hot import PROBLEMS
@@ -35,7 +35,7 @@ async def readyz(engine: Current) -> ReadyResponse:
 )
 async def metrics(engine: Current) -> Response:
     """Counters in Prometheus' text format."""
-    engine.metrics.visitors.set(len(engine.pipeline))
-    engine.metrics.breaker.set(STATES.index(engine.shown.breaker.state))
-    engine.metrics.waiting.set(engine.store.n_waiting)
-    return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    now = CollectorRegistry()
+    now.register(Read(await gauges(engine)))
+    text = generate_latest(engine.metrics.registry) + generate_latest(now)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -306,6 +306,20 @@ class RewardOutcome:
     visitor: str | None = None
 
 
+class Commits(NamedTuple):
+    """What a store committed since its start.
+
+    Args:
+        n_groups: Transactions.
+        n_works: Writes in them.
+        seconds: Time that they took, flushes included.
+    """
+
+    n_groups: int = 0
+    n_works: int = 0
+    seconds: float = 0.0
+
+
 class Store(ABC):
     """An append-only log with snapshots.
 
@@ -319,6 +333,11 @@ class Store(ABC):
     @abstractmethod
     def n_waiting(self) -> int:
         """Writes that are not durable yet."""
+
+    @property
+    def commits(self) -> Commits:
+        """What was committed, where it is counted."""
+        return Commits()
 
     @property
     @abstractmethod

@@ -357,11 +357,30 @@ def migrate(db: Database) -> None:
     Raises:
         StoreError: When the file was written by a newer version of the service.
     """
+    refuse_newer(db)
+    migrations.apply(db)
+
+
+def refuse_newer(db: Database) -> None:
+    """Look at the schema without changing it.
+
+    Raises:
+        StoreError: When the file was written by a newer version of the service.
+    """
     known = {step.name for step in migrations.pending(Database(memory=True))}
-    unknown = [step.name for step in migrations.applied(db) if step.name not in known]
+    unknown = [name for name in applied_steps(db) if name not in known]
     if unknown:
         raise StoreError(
             f"the database has the schema step {unknown[0]!r}, which this version does not know: "
             "it was written by a newer version; install that version, or restore a backup"
         )
-    migrations.apply(db)
+
+
+def applied_steps(db: Database) -> list[str]:
+    """Names of the steps that a file has, in the order in which it got them."""
+    return [step.name for step in migrations.applied(db)]
+
+
+def pending_steps(db: Database) -> list[str]:
+    """Names of the steps that the next start would apply."""
+    return [step.name for step in migrations.pending(db)]

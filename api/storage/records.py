@@ -22,6 +22,13 @@ _SETTLEMENTS = """
     SELECT seq, decision_id, action_id, units, cents, at_us, decisions_through
     FROM settlements WHERE decision_id = ? ORDER BY seq"""
 _STEP = "SELECT placement, lineup FROM policy_steps WHERE step = ?"
+LATEST_MODEL = """
+    SELECT m.learned_through, m.data FROM models m WHERE m.placement = ?1 AND m.policy = (
+        SELECT json_extract(lineup, '$.champion') FROM policy_steps
+        WHERE placement = ?1 ORDER BY step DESC LIMIT 1)
+    ORDER BY m.learned_through DESC LIMIT 1"""
+"""Of the policy of a placement that decides now, as it was last saved: (learned_through, data)."""
+
 _POLICY = f"""
     SELECT {", ".join(PolicyRow._fields)} FROM policies
     WHERE placement = ? AND name = ? AND version = ?"""  # noqa: S608  # as above

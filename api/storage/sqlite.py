@@ -7,15 +7,13 @@ service runs; a lock file keeps a second service away.
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import sqlite3
 from asyncio import Future
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from sqlite_utils import Database
 
@@ -24,6 +22,7 @@ from api.storage.base import (
     EXPOSURES,
     Appended,
     BookingRow,
+    Commits,
     DeadLetterRow,
     DecisionRow,
     Effect,
@@ -42,6 +41,7 @@ from api.storage.base import (
 from api.storage.keyed import Keyed, KeyedRequest, Told, claim, forget, once, recall, remember
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
+from api.storage.lock import lock_store
 from api.storage.migrations import migrate
 from api.storage.record import DecisionRecord
 from api.storage.records import COLUMNS, SELECT_DECISION, record_of
@@ -93,7 +93,7 @@ class SQLiteStore(Store):
     ) -> None:
         self._deadline_seconds = deadline_seconds
         path = path.resolve()  # two names of one file are one store
-        self._lock = _lock(path.with_name(path.name + ".lock"))
+        self._lock = lock_store(path)
         try:
             self._connection = _connect(path, SYNCHRONOUS[durability])
             migrate(Database(self._connection))
@@ -135,6 +135,11 @@ class SQLiteStore(Store):
     def n_waiting(self) -> int:
         """See `Store`."""
         return 0 if self._writer is None else self._writer.n_waiting
+
+    @property
+    def commits(self) -> Commits:
+        """See `Store`."""
+        return Commits() if self._writer is None else self._writer.commits
 
     def append_decision(self, row: DecisionRow, keyed: Keyed[int] | None = None) -> Future[int]:
         """See `Store`."""
@@ -490,6 +495,8 @@ def _undo(
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    with contextlib.suppress(OSError):  # one that can be made will be; SQLite says why not
+        path.touch(mode=0o600, exist_ok=False)  # it holds personal data: its owner's alone
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -505,23 +512,3 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"the database file is damaged: {verdict}")
     return connection
-
-
-def _lock(path: Path) -> IO[str]:
-    try:
-        handle = path.open("a+")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be opened: {error.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = path.read_text(encoding="utf-8").strip()
-        handle.close()
-        raise StoreError(
-            f"{path}: another service (process {holder or '?'}) uses this store; stop it first"
-        ) from None
-    with contextlib.suppress(OSError):
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-    return handle

@@ -10,6 +10,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,7 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from api.storage.base import OverloadedError, StoreUnavailableError
+from api.storage.base import Commits, OverloadedError, StoreUnavailableError
 
 T = TypeVar("T")
 MAX_GROUP = 1024
@@ -67,6 +68,9 @@ class GroupCommitWriter:
         connection: A connection in autocommit mode that no other thread uses from now on.
         loop: The event loop that submits and that results are handed to.
         deadline_seconds: See above.
+
+    Attributes:
+        commits: What was committed until now.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class GroupCommitWriter:
     ) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
+        self.commits = Commits()
         self._writing: list[_Work[Any]] = []
         self._sweeping = False
         self._loop = loop
@@ -246,10 +251,14 @@ class GroupCommitWriter:
 
     def _commit(self, group: list[_Work[Any]]) -> None:
         connection = self._connection
+        started = time.perf_counter()
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._apply(group)
             connection.execute("COMMIT")
+            n_groups, n_works, seconds = self.commits
+            seconds += time.perf_counter() - started
+            self.commits = Commits(n_groups + 1, n_works + len(group), seconds)
         except Exception as error:  # whatever it was: the thread must live, the group is undone
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
