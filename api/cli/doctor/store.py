@@ -20,6 +20,10 @@ from api.storage.migrations import pending_steps, refuse_newer
 from api.storage.reading import reading
 from api.storage.records import LATEST_MODEL
 from api.storage.sqlite import SYNCHRONOUS
+from policy import model_file
+from policy.errors import PolicyError
+from policy.ppo.network import KIND as PPO
+from policy.saved import load_policy
 
 LARGE_WAL = 128 * 2**20
 AHEAD_SECONDS = 60.0
