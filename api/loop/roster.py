@@ -104,12 +104,13 @@ class Roster:
         return placement
 
     def model(self, placement: Placement, name: str) -> Model:
-        """A policy by its name, which means the latest version, or by name@version.
+        """A policy by name@version, or by its name: the latest, or the one that is configured now.
 
         Raises:
             NotFoundError: There is none.
         """
-        models = placement.models
+        models, said = placement.models, self._said[placement.name]
+        name = {CONFIGURED: said["policy"], CHALLENGER: said["challenger"]}.get(name) or name
         if name in models:
             return models[name]
         versions = [model for model in models.values() if model.name == name]

@@ -69,7 +69,7 @@ def take_up(placement: Placement, trials: Trials, now_us: int) -> Said:
 
 def spec_text(spec: Mapping[str, object]) -> str:
     """Kind and parameters as they are kept: equal ones are equal texts."""
-    return json.dumps(dict(spec), sort_keys=True, default=list)
+    return json.dumps(dict(spec), sort_keys=True, default=str)
 
 
 def make(placement: Placement, row: PolicyRow) -> Model:

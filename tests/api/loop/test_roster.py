@@ -16,6 +16,7 @@ from api.loop.errors import BadRequestError, ConflictError, NotFoundError
 from api.loop.judge import Judge
 from api.loop.roster import Because
 from api.loop.snapshot import packed
+from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates, draw
 from policy.mixture import mix
 from tests.api.loop.test_engine import assert_same, run
@@ -177,6 +178,7 @@ def test_a_changed_setting_makes_a_version_and_keeps_the_one_before(tmp_path: Pa
 
     async def back(engine: Engine) -> dict[str, Any]:
         assert roles(engine) == {"configured@1": "champion", "configured@2": "kept"}
+        assert engine.roster.model(engine.placements["home"], "configured").version == 1
         return learned(engine, "configured@1")
 
     run(settings(tmp_path, SAMPLING), first)
@@ -279,6 +281,7 @@ def test_a_challenger_that_fails_costs_no_decision(tmp_path: Path) -> None:
         assert row is not None
         assert np.isnan(np.frombuffer(row.parts or b"")).tolist() == [False, True]
         assert np.frombuffer(row.parts or b"")[0] == row.probability
+        assert placement.models["broken@1"].n_failed == 4
 
     run(settings(tmp_path), work, kill=True)
 
@@ -316,3 +319,50 @@ def test_a_shadow_is_judged_by_what_was_logged_of_it(tmp_path: Path) -> None:
         assert own.advantage == 0.0
 
     run(settings(tmp_path), work)
+
+
+def knows(engine: Engine, key: str, *, refit: bool) -> dict[str, Any]:
+    """What a model expects of the actions, and what it counted."""
+    model, rng = engine.placements["home"].models[key], np.random.default_rng(0)
+    policy = model.policy
+    assert isinstance(policy, LinearPolicy)
+    if refit:
+        policy.refit()  # priors as a function of nothing but the statistics
+    candidates = Candidates(("tea", "salt", "beef"), np.zeros((3, policy.n_shared)))
+    contexts = rng.normal(size=(5, policy.n_context))
+    expected = [policy.expected_rewards(context, candidates) for context in contexts]
+    counts = [policy.n_updates, model.n_rewarded, model.reward_sum]
+    return {"expected": np.array(expected), "counts": np.array(counts)}
+
+
+def test_an_erasure_reaches_every_policy_whatever_it_does(tmp_path: Path) -> None:
+    """Each model, the kept one too, is then what a replica learns from what is left of the log."""
+    others = {"shadow": SAMPLING, "kept": BLIND, "forgets": {"kind": "lints", "half_life": 50.0}}
+
+    async def lives(engine: Engine) -> dict[str, Any]:
+        for name, spec in others.items():
+            await engine.roster.add("home", name, spec, None, ANN)
+            await engine.roster.shadow("home", name, ANN)
+        await visits(engine, 0, 60)
+        await engine.roster.rollback("home", "kept", ANN)
+        before = knows(engine, "kept@1", refit=False)["expected"]
+        receipt, _ = await engine.eraser.erase("v7")
+        assert receipt.models == {"home": "relearned"}  # what the dearest of them took
+        assert np.abs(knows(engine, "kept@1", refit=False)["expected"] - before).max() > 1e-9
+        models = engine.placements["home"].models
+        return {key: knows(engine, key, refit=False) for key in models}
+
+    async def replica(engine: Engine) -> dict[str, Any]:
+        await engine.roster.shadow("home", "kept", ANN)
+        models = engine.placements["home"].models
+        return {key: knows(engine, key, refit=key != "forgets@1") for key in models}
+
+    found = run(settings(tmp_path, BOLD), lives)
+    with closing(sqlite3.connect(tmp_path / "segue.db")) as connection:
+        connection.execute("DELETE FROM models")
+        connection.commit()
+    expected = run(settings(tmp_path, BOLD), replica)
+    assert found.keys() == expected.keys() == {"configured@1", *(f"{name}@1" for name in others)}
+    for key, model in found.items():
+        for name, value in model.items():
+            np.testing.assert_allclose(value, expected[key][name], 1e-7, 1e-7, err_msg=key)
