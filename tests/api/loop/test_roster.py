@@ -16,6 +16,7 @@ from api.loop.errors import BadRequestError, ConflictError, NotFoundError
 from api.loop.judge import Judge
 from api.loop.roster import Because
 from api.loop.snapshot import packed
+from api.schemas.reward import DecisionReward
 from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates, draw
 from policy.mixture import mix
@@ -295,6 +296,14 @@ def test_prices_out_of_a_range_have_no_challengers(tmp_path: Path) -> None:
         assert roles(engine) == {"configured@1": "champion"}
         with pytest.raises(ConflictError, match="drawn by"):
             await engine.roster.add("home", "x", BOLD, None, ANN)
+        answer = await visit(engine, 0)
+        await engine.rewarder.reward(answer["decision_id"], DecisionReward(value=1.0))
+        assert engine.learner is not None
+        await engine.learner.drain()
+        await engine.eraser.erase("v0")
+        placement = engine.placements["home"]
+        assert placement.pricing is not None
+        assert placement.pricing.policy is placement.policy  # no price by what was forgotten
 
     run(parse_settings(made), work)
 
