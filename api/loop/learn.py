@@ -17,7 +17,7 @@ from api.loop.lineup import Model
 from api.loop.placement import Placement
 from api.storage.base import LearningRow, Store
 from policy.base import Batch
-from policy.errors import BatchError
+from policy.errors import PolicyError
 
 log = structlog.get_logger()
 
@@ -136,20 +136,24 @@ class Learner:
             if row.placement == placement.name and row.seq > model.learned_through
         ]
         usable = [row for row in new if _is_lesson(row)]
+        # Whatever goes wrong in a challenger, the champion goes on learning.
+        refusals = PolicyError if model is placement.lineup.champion else Exception
         try:
             self._update(placement, model, usable)
-        except BatchError:
+        except refusals:
             for row in usable:
-                self._learn_one(placement, model, row)
+                self._learn_one(placement, model, row, refusals)
         for row in new:
             model.learned_through = row.seq
             model.n_rewarded += bool(row.is_first)
             model.reward_sum += row.value
 
-    def _learn_one(self, placement: Placement, model: Model, row: LearningRow) -> None:
+    def _learn_one(
+        self, placement: Placement, model: Model, row: LearningRow, refusals: type[Exception]
+    ) -> None:
         try:
             self._update(placement, model, [row])
-        except BatchError as error:
+        except refusals as error:
             log.error(
                 "reward_not_learned",
                 placement=placement.name,

@@ -131,6 +131,11 @@ class Roster:
             return replace(model, policy=made.policy, learned_through=0, n_rewarded=0, reward_sum=0)
         return make(placement, self.row(placement, model))
 
+    def set_aside(self, placement: Placement) -> list[str]:
+        """Keys of policies that cannot be built for what the placement sees now."""
+        own = [key for name, key in self._rows if name == placement.name]
+        return [key for key in own if key not in placement.models]
+
     async def steps(self, name: str, limit: int = MOST_STEPS) -> list[Step]:
         """The latest steps of a placement, the last one first.
 

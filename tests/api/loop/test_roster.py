@@ -375,3 +375,55 @@ def test_an_erasure_reaches_every_policy_whatever_it_does(tmp_path: Path) -> Non
     for key, model in found.items():
         for name, value in model.items():
             np.testing.assert_allclose(value, expected[key][name], 1e-7, 1e-7, err_msg=key)
+
+
+LEFT = "SELECT count(*) FROM models WHERE policy = 'saved@1'"
+
+
+def test_what_cannot_decide_here_any_more_gives_way_and_is_kept_in_the_store(
+    tmp_path: Path,
+) -> None:
+    """The champion is a model file that knows one context feature; then there are two."""
+
+    async def first(engine: Engine) -> None:
+        placement = engine.placements["home"]
+        await visits(engine, 0, 40)
+        assert engine.learner is not None
+        await engine.learner.drain()
+        file = packed(placement, placement.lineup.champion)
+        await engine.roster.add("home", "saved", None, file, ANN)
+        await engine.roster.mix("home", "saved", 0.5, ANN)
+        await engine.roster.promote("home", "saved", ANN)
+        assert roles(engine) == {"configured@1": "mixture", "saved@1": "champion"}
+
+    async def second(engine: Engine) -> None:
+        assert roles(engine) == {"configured@1": "champion"}
+        assert not (await visit(engine, 100))["default"]
+        assert stored(tmp_path, LEFT) == [(1,)]
+        await engine.eraser.erase("v7")  # nobody can take her out of that model, so it goes
+        assert stored(tmp_path, LEFT) == [(0,)]
+
+    async def third(engine: Engine) -> None:
+        assert roles(engine) == {"configured@1": "champion", "saved@1": "kept"}
+
+    made = settings(tmp_path, SAMPLING)
+    run(made, first)
+    run(settings(tmp_path, SAMPLING, context={"hour": "number", "more": "number"}), second)
+    ((reason,),) = stored(
+        tmp_path, "SELECT reason FROM policy_steps WHERE what = 'configured' AND reason NOT NULL"
+    )
+    assert reason.startswith("saved@1 cannot decide here any more")
+    run(made, third)
+
+
+def test_a_challenger_that_cannot_learn_holds_up_nobody(tmp_path: Path) -> None:
+    async def work(engine: Engine) -> None:
+        placement = engine.placements["home"]
+        model = await engine.roster.add("home", "broken", BOLD, None, ANN)
+        await engine.roster.shadow("home", "broken", ANN)
+        model.policy._update = None  # type: ignore[method-assign, assignment]  # broken
+        await visits(engine, 0, 20)
+        assert placement.policy.n_updates == 20
+        assert model.learned_through == placement.learned_through
+
+    run(settings(tmp_path), work, kill=True)
