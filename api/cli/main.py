@@ -20,7 +20,7 @@ from api.cli.simulate.command import simulate
 from api.cli.train import train
 from api.cli.visitors import app as visitors
 from api.loop.placement import build_placements
-from api.settings import Scope, SettingsError
+from api.settings import ChallengerSettings, PlacementSettings, Scope, SettingsError
 from policy.errors import PolicyError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -80,11 +80,22 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
             f"{len(placement.pairs.names)} shared features, reward from "
             f"{escape(earning)} within {placement.reward.window_minutes} minutes"
         )
+    for one in settings.placements:
+        if one.challenger is not None:
+            console.print(f"  challenger of {escape(one.name)}: {_challenger(one.challenger, one)}")
     if not settings.placements:
         typer.echo("no [[placements]] yet: the service takes events in but decides nothing")
     if not settings.keys:
         typer.echo("no [[keys]]: whoever reaches the port may do everything (loopback only)")
     console.print(f"[green]{escape(str(config))} is fine[/]")
+
+
+def _challenger(challenger: ChallengerSettings, placement: PlacementSettings) -> str:
+    gate = "no gate: promote it or roll it back by hand"
+    if placement.promotion is not None:
+        acts = "acts by itself" if placement.promotion.automatic else "says what it would do"
+        gate = f"a gate {acts}"
+    return f"{challenger.kind} takes {challenger.share:.0%} of the decisions, {gate}"
 
 
 @keys.command("new")
