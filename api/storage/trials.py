@@ -1,16 +1,14 @@
 """The policies in a SQLite store: written by its writer, read beside it."""
 
-import asyncio
 import sqlite3
 from asyncio import Future
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from api.storage.account import ERASED, REFUND
-from api.storage.base import StoreUnavailableError
 from api.storage.orders import margin_at
+from api.storage.reading import read_beside
 from api.storage.trial import (
     MARGIN,
     RETURNS,
@@ -24,9 +22,6 @@ from api.storage.trial import (
     Trials,
 )
 from api.storage.writer import GroupCommitWriter
-
-T = TypeVar("T")
-WAIT_MS = 2_000
 
 _STEP = f"step, {', '.join(StepRow._fields)}, decisions_through, rewards_through"
 _INSERT_STEP = f"""
@@ -122,7 +117,9 @@ class SQLiteTrials(Trials):
 
     async def steps(self, placement: str, limit: int) -> list[Step]:
         """See `Trials`."""
-        return await self._read(lambda connection: _steps(connection, placement, limit))
+        return await read_beside(
+            self._path, lambda connection: _steps(connection, placement, limit)
+        )
 
     def gate(self, placement: str) -> Future[GateRow | None]:
         """See `Trials`."""
@@ -144,21 +141,7 @@ class SQLiteTrials(Trials):
 
     async def settled(self, asked: Asked) -> Settled:
         """See `Trials`."""
-        return await self._read(lambda connection: settled(connection, asked))
-
-    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask on a connection of its own, on a thread: the writer goes on meanwhile."""
-        try:
-            return await asyncio.to_thread(self._ask, question)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailableError(f"the log cannot be read: {error}") from None
-
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        uri = f"{self._path.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-            connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
-            connection.execute("BEGIN")
-            return question(connection)
+        return await read_beside(self._path, lambda connection: settled(connection, asked))
 
 
 def _record(connection: sqlite3.Connection, policies: Sequence[PolicyRow], step: StepRow) -> int:
