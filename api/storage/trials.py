@@ -29,15 +29,18 @@ _INSERT_STEP = f"""
     VALUES ({", ".join("?" * len(StepRow._fields))},
             (SELECT coalesce(max(seq), 0) FROM decisions),
             (SELECT coalesce(max(seq), 0) FROM rewards))"""  # noqa: S608  # names of our own
+_OF_DECISION = "FROM rewards r WHERE r.decision_id = d.decision_id"
 _SETTLED = f"""
     SELECT d.seq, d.closes_at_us, d.decision_id, d.visitor, d.decided_at_us, d.probability, d.parts,
-           coalesce(d.placement = :placement AND d.lineup >= :trial AND d.parts IS NOT NULL, 0),
-           coalesce(d.lineup, 0),
-           (SELECT total(r.value) FROM rewards r WHERE r.decision_id = d.decision_id),
-           EXISTS (SELECT 1 FROM rewards r WHERE r.decision_id = d.decision_id AND r.is_first),
-           EXISTS (SELECT 1 FROM rewards r WHERE r.decision_id = d.decision_id
-                   AND r.source = '{REFUND}' AND r.reward_id NOT LIKE '{ERASED}:%')
-    FROM decisions d WHERE d.seq > :after ORDER BY d.seq LIMIT :limit"""  # noqa: S608  # as above
+           d.is_own, d.lineup,
+           iif(d.is_own, (SELECT total(r.value) {_OF_DECISION}), 0.0),
+           iif(d.is_own, EXISTS (SELECT 1 {_OF_DECISION} AND r.is_first), 0),
+           iif(d.is_own, EXISTS (SELECT 1 {_OF_DECISION} AND r.source = '{REFUND}'
+                                 AND r.reward_id NOT LIKE '{ERASED}:%'), 0)
+    FROM (SELECT seq, closes_at_us, decision_id, visitor, decided_at_us, probability, parts, lineup,
+                 parts IS NOT NULL AND placement = :placement AND lineup >= :trial AS is_own
+          FROM decisions WHERE seq > :after ORDER BY seq LIMIT :limit) d
+    ORDER BY d.seq"""  # noqa: S608  # as above
 _UNSUBSCRIBED = """
     SELECT EXISTS (
         SELECT 1 FROM events e WHERE e.name = 'Unsubscribed'
