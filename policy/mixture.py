@@ -1,6 +1,7 @@
 """A challenger beside the champion: one policy made of two, with exact probabilities.
 
-Where a placement tries a second policy on a share of its decisions. Both learn from every reward.
+Where a policy over bins of prices tries a second one on a share of its draws; what a service tries
+beside its champion it mixes by the same ``mix``. Both learn from every reward.
 """
 
 from __future__ import annotations

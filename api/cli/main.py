@@ -25,7 +25,7 @@ from api.cli.train import train
 from api.cli.visitors import app as visitors
 from api.cli.webhooks import app as webhooks
 from api.loop.placement import build_placements
-from api.settings import Scope, SettingsError
+from api.settings import ChallengerSettings, PlacementSettings, Scope, SettingsError
 from policy.base import Policy
 from policy.errors import PolicyError
 
@@ -92,6 +92,9 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
             f"{len(placement.pairs.names)} shared features, reward from "
             f"{escape(earning)} within {placement.reward.window_minutes} minutes"
         )
+    for one in settings.placements:
+        if one.challenger is not None:
+            console.print(f"  challenger of {escape(one.name)}: {_challenger(one.challenger, one)}")
     if not settings.placements:
         typer.echo("no [[placements]] yet: the service takes events in but decides nothing")
     if not settings.keys:
@@ -101,6 +104,14 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
 
 def _kind(policy: Policy) -> str:
     return policy.kind if policy.learns else f"{policy.kind} (does not learn)"
+
+
+def _challenger(challenger: ChallengerSettings, placement: PlacementSettings) -> str:
+    gate = "no gate: promote it or roll it back by hand"
+    if placement.promotion is not None:
+        acts = "acts by itself" if placement.promotion.automatic else "says what it would do"
+        gate = f"a gate {acts}"
+    return f"{challenger.kind} takes {challenger.share:.0%} of the decisions, {gate}"
 
 
 @keys.command("new")

@@ -104,6 +104,7 @@ class Engine:
             changing,
             self._running_learner,
             self.roster.fresh,
+            self.roster.set_aside,
         )
         self.eraser = Eraser(memory, self.store, self.clock)
         self.retention = Retention(

@@ -45,6 +45,7 @@ class Memory:
         changing: Held while policies are changed: one that is about to join must not know them.
         learner: The running one.
         fresh: A model of a placement as it was before it learned anything.
+        set_aside: Keys of a placement's policies that cannot be built now, so not corrected either.
     """
 
     placements: dict[str, Placement]
@@ -55,6 +56,7 @@ class Memory:
     changing: asyncio.Lock
     learner: Callable[[], Learner]
     fresh: Callable[[Placement, Model], Model]
+    set_aside: Callable[[Placement], list[str]]
 
 
 class Eraser:
@@ -141,6 +143,8 @@ class Eraser:
                 models.append(Relearned(name, "", 0, "dropped", None))
                 continue
             lessons = list(group)
+            aside = self._memory.set_aside(placement)
+            models += [Relearned(name, key, 0, "dropped", None) for key in aside]
             for model in placement.models.values():
                 learned = _between(lessons, model.learns_after, model.learned_through)
                 if learned:

@@ -15,6 +15,7 @@ from api.loop.lineup import Model
 from api.loop.placement import Placement
 from api.loop.teach import Teacher
 from api.storage.base import LearningRow, Store
+from policy.errors import PolicyError
 
 log = structlog.get_logger()
 
@@ -88,7 +89,7 @@ class Learner(Teacher):
         after = model.learned_through
         while rows := await self._store.rewards_after(after, CHUNK):
             after = rows[-1].seq
-            self.teach(placement, model, [row for row in rows if row.seq <= self.read_through])
+            self._teach(placement, model, [row for row in rows if row.seq <= self.read_through])
             if after >= self.read_through:
                 break
 
@@ -100,9 +101,14 @@ class Learner(Teacher):
             if placement is not None:
                 due = list(group)
                 for model in placement.lineup.learning:
-                    self.teach(placement, model, due)
+                    self._teach(placement, model, due)
         self.read_through = max([self.read_through, *(row.seq for row in rows)])
         self._on_learned(len(rows))
+
+    def _teach(self, placement: Placement, model: Model, rows: Iterable[LearningRow]) -> None:
+        """Whatever goes wrong in a challenger, the champion goes on learning."""
+        is_champion = model is placement.lineup.champion
+        self.teach(placement, model, rows, PolicyError if is_champion else Exception)
 
     async def _step(self) -> int:
         async with self.pause:

@@ -33,6 +33,7 @@ class Model:
         learned_through: Place of the last reward that it learned.
         n_rewarded: Decisions rewarded up to there.
         reward_sum: What they earned.
+        n_failed: Decisions at which it failed on trial, since the start.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Model:
     learned_through: int = 0
     n_rewarded: int = 0
     reward_sum: float = 0.0
+    n_failed: int = 0
 
     def __post_init__(self) -> None:
         self.learned_through = max(self.learned_through, self.learns_after)
@@ -190,5 +192,10 @@ def _asked(
     try:
         return model.policy.distribution(context, candidates, rng)
     except Exception as error:
-        log.warning("challenger_failed", policy=model.key, error=repr(error)[:200])
+        model.n_failed += 1
+        if not model.n_failed & (model.n_failed - 1):  # each time twice as many: no flood
+            error_shown = repr(error)[:200]
+            log.warning(
+                "challenger_failed", policy=model.key, n_failed=model.n_failed, error=error_shown
+            )
         return None

@@ -104,12 +104,13 @@ class Roster:
         return placement
 
     def model(self, placement: Placement, name: str) -> Model:
-        """A policy by its name, which means the latest version, or by name@version.
+        """A policy by name@version, or by its name: the latest, or the one that is configured now.
 
         Raises:
             NotFoundError: There is none.
         """
-        models = placement.models
+        models, said = placement.models, self._said[placement.name]
+        name = {CONFIGURED: said["policy"], CHALLENGER: said["challenger"]}.get(name) or name
         if name in models:
             return models[name]
         versions = [model for model in models.values() if model.name == name]
@@ -129,6 +130,11 @@ class Roster:
             made = build_placements(self._settings)[placement.name]
             return replace(model, policy=made.policy, learned_through=0, n_rewarded=0, reward_sum=0)
         return make(placement, self.row(placement, model))
+
+    def set_aside(self, placement: Placement) -> list[str]:
+        """Keys of policies that cannot be built for what the placement sees now."""
+        own = [key for name, key in self._rows if name == placement.name]
+        return [key for key in own if key not in placement.models]
 
     async def steps(self, name: str, limit: int = MOST_STEPS) -> list[Step]:
         """The latest steps of a placement, the last one first.

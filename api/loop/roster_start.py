@@ -67,7 +67,7 @@ def take_up(placement: Placement, trials: Trials, now_us: int) -> Said:
 
 def spec_text(spec: Mapping[str, object]) -> str:
     """Kind and parameters as they are kept: equal ones are equal texts."""
-    return json.dumps(dict(spec), sort_keys=True, default=list)
+    return json.dumps(dict(spec), sort_keys=True, default=str)
 
 
 def make(placement: Placement, row: PolicyRow) -> Model:
@@ -123,6 +123,8 @@ def _continued(
 ) -> tuple[Lineup, str]:
     """The lineup of the latest step under what is configured now, and what changed by that."""
     then = json.loads(latest.row.lineup)
+    if placement.pricing is not None:
+        return _alone(latest, then, configured)
     before, changes = then["configured"], []
     moved = {before["policy"]: said["policy"], before["challenger"]: said["challenger"]}
 
@@ -160,3 +162,13 @@ def _continued(
     if (champion.key, challenger and challenger.key, share) != was:
         lineup = replace(lineup, trial=0)
     return lineup, "; ".join(changes)
+
+
+def _alone(latest: Step, then: Said, configured: Lineup) -> tuple[Lineup, str]:
+    """Of a price range: what is configured, and nothing beside it."""
+    is_same = then["champion"] == configured.champion.key and not (
+        then["challenger"] or then["shadows"] or then["fallback"]
+    )
+    trial = then["trial"] or latest.step
+    lineup = replace(configured, step=latest.step, trial=trial if is_same else 0)
+    return lineup, "" if is_same else "prices out of a range are drawn by what is configured"

@@ -13,7 +13,7 @@ import structlog
 from api.loop.lineup import Model
 from api.storage.base import LearningRow
 from policy.base import Batch
-from policy.errors import BatchError
+from policy.errors import PolicyError
 
 log = structlog.get_logger()
 
@@ -46,17 +46,30 @@ class Teacher:
     def __init__(self, layouts: Mapping[int, Mapping[str, Sequence[str]]]) -> None:
         self._layouts = layouts
 
-    def teach(self, room: Classroom, model: Model, rows: Iterable[LearningRow]) -> None:
-        """Have one model learn rows of the log, in order, as far as they are new to it."""
+    def teach(
+        self,
+        room: Classroom,
+        model: Model,
+        rows: Iterable[LearningRow],
+        refusals: type[Exception] = PolicyError,
+    ) -> None:
+        """Have one model learn rows of the log, in order, as far as they are new to it.
+
+        Args:
+            room: Whose log it is.
+            model: Who learns.
+            rows: Of the log.
+            refusals: What makes a row one that the model does without.
+        """
         new = [
             row for row in rows if row.placement == room.name and row.seq > model.learned_through
         ]
         usable = [row for row in new if _is_lesson(row)]
         try:
             self._update(room, model, usable)
-        except BatchError:
+        except refusals:
             for row in usable:
-                self._learn_one(room, model, row)
+                self._learn_one(room, model, row, refusals)
         for row in new:
             model.learned_through = row.seq
             model.n_rewarded += bool(row.is_first)
@@ -75,10 +88,12 @@ class Teacher:
         model.n_rewarded -= sum(bool(row.is_first) for row in rows)
         model.reward_sum -= sum(row.value for row in rows)
 
-    def _learn_one(self, room: Classroom, model: Model, row: LearningRow) -> None:
+    def _learn_one(
+        self, room: Classroom, model: Model, row: LearningRow, refusals: type[Exception]
+    ) -> None:
         try:
             self._update(room, model, [row])
-        except BatchError as error:
+        except refusals as error:
             log.error(
                 "reward_not_learned",
                 placement=room.name,

@@ -204,6 +204,7 @@ def _kept(engine: Engine, placement: Placement, model: Model) -> KeptPolicyBody:
         added_at=from_us(row.added_at_us),
         learned_through=model.learned_through,
         n_updates=model.policy.n_updates,
+        n_failed=model.n_failed,
     )
 
 

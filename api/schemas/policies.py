@@ -57,6 +57,7 @@ class KeptPolicyBody(BaseModel):
     added_at: datetime
     learned_through: int = Field(description="Place in the log of the last reward learned.")
     n_updates: int
+    n_failed: int = Field(description="Decisions at which it failed on trial, since the start.")
 
 
 class TrialBody(BaseModel):

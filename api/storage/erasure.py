@@ -10,7 +10,6 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from operator import attrgetter
 
 from api.storage.account import ERASED, REFUND, Entry, accounts, post
 from api.storage.base import Specs
@@ -85,8 +84,8 @@ def erase(
         if model.data is not None:
             saved = (model.placement, model.policy, model.learned_through, now_us, model.data)
             connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?)", saved)
-    # Of several policies of a placement, the one that took more: "relearned" is after "removed".
-    how = {model.placement: model.how for model in sorted(models, key=attrgetter("how"))}
+    # Of several policies of a placement, what the dearest took: in doubt not "removed".
+    how = {one.placement: one.how for one in sorted(models, key=lambda one: one.how != "removed")}
     receipt = Receipt(secrets.token_hex(16), now_us, rows, how)
     _record(connection, receipt, {asked, *current.current})
     return receipt

@@ -68,7 +68,7 @@ class Relearned(NamedTuple):
     Args:
         policy: Which one of the placement; "" for all of them.
         how: `removed`, where its statistics could be taken back, `relearned`, or `dropped` with
-            the data being None, for a placement that is configured no more.
+            the data being None, for a placement, or a policy of one, that is there no more.
     """
 
     placement: str

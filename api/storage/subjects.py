@@ -5,17 +5,14 @@ import mmap
 import sqlite3
 from asyncio import Future
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from api.storage import erasure, person
-from api.storage.base import LearningRow, Specs, StoreUnavailableError
+from api.storage.base import LearningRow, Specs
+from api.storage.reading import read_beside
 from api.storage.subject import Person, Receipt, Relearned, Subjects
 from api.storage.writer import GroupCommitWriter
-
-T = TypeVar("T")
-WAIT_MS = 2_000
 
 
 class SQLiteSubjects(Subjects):
@@ -39,22 +36,23 @@ class SQLiteSubjects(Subjects):
 
     async def find(self, visitor: str) -> Person:
         """See `Subjects`."""
-        return await self._read(lambda connection: person.find(connection, visitor))
+        return await read_beside(self._path, lambda connection: person.find(connection, visitor))
 
     async def rows(self, one: Person) -> dict[str, list[dict[str, Any]]]:
         """See `Subjects`."""
-        return await self._read(lambda connection: person.rows(connection, one))
+        return await read_beside(self._path, lambda connection: person.rows(connection, one))
 
     async def lessons(self, one: Person) -> list[LearningRow]:
         """See `Subjects`."""
-        return await self._read(lambda connection: person.lessons_of(connection, one))
+        return await read_beside(self._path, lambda connection: person.lessons_of(connection, one))
 
     async def lessons_of_others(
         self, one: Person, placement: str, after: int, limit: int
     ) -> list[LearningRow]:
         """See `Subjects`."""
-        return await self._read(
-            lambda connection: person.lessons_of_others(connection, one, placement, after, limit)
+        return await read_beside(
+            self._path,
+            lambda connection: person.lessons_of_others(connection, one, placement, after, limit),
         )
 
     def erase(
@@ -96,20 +94,6 @@ class SQLiteSubjects(Subjects):
         """See `Subjects`."""
         rows = self._connection.execute("SELECT id_hash, erased_at_us FROM suppressions")
         return erasure.key_of(self._connection), {bytes(name): at_us for name, at_us in rows}
-
-    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask on a connection of its own, on a thread: the writer goes on meanwhile."""
-        try:
-            return await asyncio.to_thread(self._ask, question)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailableError(f"the log cannot be read: {error}") from None
-
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        uri = f"{self._path.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-            connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
-            connection.execute("BEGIN")
-            return question(connection)
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:

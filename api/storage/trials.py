@@ -1,16 +1,14 @@
 """The policies in a SQLite store: written by its writer, read beside it."""
 
-import asyncio
 import sqlite3
 from asyncio import Future
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from api.storage.account import ERASED, REFUND
-from api.storage.base import StoreUnavailableError
 from api.storage.orders import margin_at
+from api.storage.reading import read_beside
 from api.storage.trial import (
     MARGIN,
     RETURNS,
@@ -25,24 +23,24 @@ from api.storage.trial import (
 )
 from api.storage.writer import GroupCommitWriter
 
-T = TypeVar("T")
-WAIT_MS = 2_000
-
 _STEP = f"step, {', '.join(StepRow._fields)}, decisions_through, rewards_through"
 _INSERT_STEP = f"""
     INSERT INTO policy_steps ({", ".join(StepRow._fields)}, decisions_through, rewards_through)
     VALUES ({", ".join("?" * len(StepRow._fields))},
             (SELECT coalesce(max(seq), 0) FROM decisions),
             (SELECT coalesce(max(seq), 0) FROM rewards))"""  # noqa: S608  # names of our own
+_OF_DECISION = "FROM rewards r WHERE r.decision_id = d.decision_id"
 _SETTLED = f"""
     SELECT d.seq, d.closes_at_us, d.decision_id, d.visitor, d.decided_at_us, d.probability, d.parts,
-           coalesce(d.placement = :placement AND d.lineup >= :trial AND d.parts IS NOT NULL, 0),
-           coalesce(d.lineup, 0),
-           (SELECT total(r.value) FROM rewards r WHERE r.decision_id = d.decision_id),
-           EXISTS (SELECT 1 FROM rewards r WHERE r.decision_id = d.decision_id AND r.is_first),
-           EXISTS (SELECT 1 FROM rewards r WHERE r.decision_id = d.decision_id
-                   AND r.source = '{REFUND}' AND r.reward_id NOT LIKE '{ERASED}:%')
-    FROM decisions d WHERE d.seq > :after ORDER BY d.seq LIMIT :limit"""  # noqa: S608  # as above
+           d.is_own, d.lineup,
+           iif(d.is_own, (SELECT total(r.value) {_OF_DECISION}), 0.0),
+           iif(d.is_own, EXISTS (SELECT 1 {_OF_DECISION} AND r.is_first), 0),
+           iif(d.is_own, EXISTS (SELECT 1 {_OF_DECISION} AND r.source = '{REFUND}'
+                                 AND r.reward_id NOT LIKE '{ERASED}:%'), 0)
+    FROM (SELECT seq, closes_at_us, decision_id, visitor, decided_at_us, probability, parts, lineup,
+                 parts IS NOT NULL AND placement = :placement AND lineup >= :trial AS is_own
+          FROM decisions WHERE seq > :after ORDER BY seq LIMIT :limit) d
+    ORDER BY d.seq"""  # noqa: S608  # as above
 _UNSUBSCRIBED = """
     SELECT EXISTS (
         SELECT 1 FROM events e WHERE e.name = 'Unsubscribed'
@@ -122,7 +120,9 @@ class SQLiteTrials(Trials):
 
     async def steps(self, placement: str, limit: int) -> list[Step]:
         """See `Trials`."""
-        return await self._read(lambda connection: _steps(connection, placement, limit))
+        return await read_beside(
+            self._path, lambda connection: _steps(connection, placement, limit)
+        )
 
     def gate(self, placement: str) -> Future[GateRow | None]:
         """See `Trials`."""
@@ -144,21 +144,7 @@ class SQLiteTrials(Trials):
 
     async def settled(self, asked: Asked) -> Settled:
         """See `Trials`."""
-        return await self._read(lambda connection: settled(connection, asked))
-
-    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask on a connection of its own, on a thread: the writer goes on meanwhile."""
-        try:
-            return await asyncio.to_thread(self._ask, question)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailableError(f"the log cannot be read: {error}") from None
-
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        uri = f"{self._path.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-            connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
-            connection.execute("BEGIN")
-            return question(connection)
+        return await read_beside(self._path, lambda connection: settled(connection, asked))
 
 
 def _record(connection: sqlite3.Connection, policies: Sequence[PolicyRow], step: StepRow) -> int:

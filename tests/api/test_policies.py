@@ -144,6 +144,9 @@ def test_nonsense_is_refused_with_what_to_do(home: Shop) -> None:
     problem_of(home.post("", name="x"), 422)
     problem_of(home.post("", name="x", kind="lintz"), 422, "kind")
     problem_of(home.post("", name="x", model="bm8gemlw"), 422, "model")
+    url = "/v1/placements/home/policies"
+    assert problem_of(home.client.post(url, content=b"{"), 400)["type"].endswith("malformed-json")
+    problem_of(home.client.get(f"{url}/audit?limit=0"), 422)
     problem_of(home.post("/nobody/shadow"), 404, "policy")
     problem_of(home.post("/configured/mix", share=0.5), 409, "policy")
     problem_of(home.post("/configured/mix", share=1.5), 422, "share")

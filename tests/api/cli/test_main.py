@@ -46,6 +46,15 @@ def test_check_names_every_event_that_earns(tmp_path: Path) -> None:
     assert "from Order Completed, Product Added within" in " ".join(result.stdout.split())
 
 
+def test_check_says_who_challenges_and_who_judges(tmp_path: Path) -> None:
+    rival = {"kind": "lints", "share": 0.2}
+    shops = [placement(challenger=rival, promotion={}), placement(name="b", challenger=rival)]
+    made = write_configuration(tmp_path, configuration(placements=shops))
+    said = " ".join(segue("check", "--config", made).stdout.split())
+    assert "challenger of home: lints takes 20% of the decisions, a gate acts by itself" in said
+    assert "challenger of b: lints takes 20% of the decisions, no gate" in said
+
+
 def test_check_explains_every_fault_and_fails(tmp_path: Path) -> None:
     settings = configuration(service={"port": "x"}, placements=[placement(default="te")])
     result = segue("check", "-c", write_configuration(tmp_path, settings))

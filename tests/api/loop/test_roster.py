@@ -16,6 +16,8 @@ from api.loop.errors import BadRequestError, ConflictError, NotFoundError
 from api.loop.judge import Judge
 from api.loop.roster import Because
 from api.loop.snapshot import packed
+from api.schemas.reward import DecisionReward
+from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates, draw
 from policy.mixture import mix
 from tests.api.loop.test_engine import assert_same, run
@@ -177,6 +179,7 @@ def test_a_changed_setting_makes_a_version_and_keeps_the_one_before(tmp_path: Pa
 
     async def back(engine: Engine) -> dict[str, Any]:
         assert roles(engine) == {"configured@1": "champion", "configured@2": "kept"}
+        assert engine.roster.model(engine.placements["home"], "configured").version == 1
         return learned(engine, "configured@1")
 
     run(settings(tmp_path, SAMPLING), first)
@@ -279,6 +282,7 @@ def test_a_challenger_that_fails_costs_no_decision(tmp_path: Path) -> None:
         assert row is not None
         assert np.isnan(np.frombuffer(row.parts or b"")).tolist() == [False, True]
         assert np.frombuffer(row.parts or b"")[0] == row.probability
+        assert placement.models["broken@1"].n_failed == 4
 
     run(settings(tmp_path), work, kill=True)
 
@@ -292,6 +296,14 @@ def test_prices_out_of_a_range_have_no_challengers(tmp_path: Path) -> None:
         assert roles(engine) == {"configured@1": "champion"}
         with pytest.raises(ConflictError, match="drawn by"):
             await engine.roster.add("home", "x", BOLD, None, ANN)
+        answer = await visit(engine, 0)
+        await engine.rewarder.reward(answer["decision_id"], DecisionReward(value=1.0))
+        assert engine.learner is not None
+        await engine.learner.drain()
+        await engine.eraser.erase("v0")
+        placement = engine.placements["home"]
+        assert placement.pricing is not None
+        assert placement.pricing.policy is placement.policy  # no price by what was forgotten
 
     run(parse_settings(made), work)
 
@@ -316,3 +328,102 @@ def test_a_shadow_is_judged_by_what_was_logged_of_it(tmp_path: Path) -> None:
         assert own.advantage == 0.0
 
     run(settings(tmp_path), work)
+
+
+def knows(engine: Engine, key: str, *, refit: bool) -> dict[str, Any]:
+    """What a model expects of the actions, and what it counted."""
+    model, rng = engine.placements["home"].models[key], np.random.default_rng(0)
+    policy = model.policy
+    assert isinstance(policy, LinearPolicy)
+    if refit:
+        policy.refit()  # priors as a function of nothing but the statistics
+    candidates = Candidates(("tea", "salt", "beef"), np.zeros((3, policy.n_shared)))
+    contexts = rng.normal(size=(5, policy.n_context))
+    expected = [policy.expected_rewards(context, candidates) for context in contexts]
+    counts = [policy.n_updates, model.n_rewarded, model.reward_sum]
+    return {"expected": np.array(expected), "counts": np.array(counts)}
+
+
+def test_an_erasure_reaches_every_policy_whatever_it_does(tmp_path: Path) -> None:
+    """Each model, the kept one too, is then what a replica learns from what is left of the log."""
+    others = {"shadow": SAMPLING, "kept": BLIND, "forgets": {"kind": "lints", "half_life": 50.0}}
+
+    async def lives(engine: Engine) -> dict[str, Any]:
+        for name, spec in others.items():
+            await engine.roster.add("home", name, spec, None, ANN)
+            await engine.roster.shadow("home", name, ANN)
+        await visits(engine, 0, 60)
+        await engine.roster.rollback("home", "kept", ANN)
+        before = knows(engine, "kept@1", refit=False)["expected"]
+        receipt, _ = await engine.eraser.erase("v7")
+        assert receipt.models == {"home": "relearned"}  # what the dearest of them took
+        assert np.abs(knows(engine, "kept@1", refit=False)["expected"] - before).max() > 1e-9
+        models = engine.placements["home"].models
+        return {key: knows(engine, key, refit=False) for key in models}
+
+    async def replica(engine: Engine) -> dict[str, Any]:
+        await engine.roster.shadow("home", "kept", ANN)
+        models = engine.placements["home"].models
+        return {key: knows(engine, key, refit=key != "forgets@1") for key in models}
+
+    found = run(settings(tmp_path, BOLD), lives)
+    with closing(sqlite3.connect(tmp_path / "segue.db")) as connection:
+        connection.execute("DELETE FROM models")
+        connection.commit()
+    expected = run(settings(tmp_path, BOLD), replica)
+    assert found.keys() == expected.keys() == {"configured@1", *(f"{name}@1" for name in others)}
+    for key, model in found.items():
+        for name, value in model.items():
+            np.testing.assert_allclose(value, expected[key][name], 1e-7, 1e-7, err_msg=key)
+
+
+LEFT = "SELECT count(*) FROM models WHERE policy = 'saved@1'"
+
+
+def test_what_cannot_decide_here_any_more_gives_way_and_is_kept_in_the_store(
+    tmp_path: Path,
+) -> None:
+    """The champion is a model file that knows one context feature; then there are two."""
+
+    async def first(engine: Engine) -> None:
+        placement = engine.placements["home"]
+        await visits(engine, 0, 40)
+        assert engine.learner is not None
+        await engine.learner.drain()
+        file = packed(placement, placement.lineup.champion)
+        await engine.roster.add("home", "saved", None, file, ANN)
+        await engine.roster.mix("home", "saved", 0.5, ANN)
+        await engine.roster.promote("home", "saved", ANN)
+        assert roles(engine) == {"configured@1": "mixture", "saved@1": "champion"}
+
+    async def second(engine: Engine) -> None:
+        assert roles(engine) == {"configured@1": "champion"}
+        assert not (await visit(engine, 100))["default"]
+        assert stored(tmp_path, LEFT) == [(1,)]
+        await engine.eraser.erase("v7")  # nobody can take her out of that model, so it goes
+        assert stored(tmp_path, LEFT) == [(0,)]
+
+    async def third(engine: Engine) -> None:
+        assert roles(engine) == {"configured@1": "champion", "saved@1": "kept"}
+
+    made = settings(tmp_path, SAMPLING)
+    run(made, first)
+    run(settings(tmp_path, SAMPLING, context={"hour": "number", "more": "number"}), second)
+    ((reason,),) = stored(
+        tmp_path, "SELECT reason FROM policy_steps WHERE what = 'configured' AND reason NOT NULL"
+    )
+    assert reason.startswith("saved@1 cannot decide here any more")
+    run(made, third)
+
+
+def test_a_challenger_that_cannot_learn_holds_up_nobody(tmp_path: Path) -> None:
+    async def work(engine: Engine) -> None:
+        placement = engine.placements["home"]
+        model = await engine.roster.add("home", "broken", BOLD, None, ANN)
+        await engine.roster.shadow("home", "broken", ANN)
+        model.policy._update = None  # type: ignore[method-assign, assignment]  # broken
+        await visits(engine, 0, 20)
+        assert placement.policy.n_updates == 20
+        assert model.learned_through == placement.learned_through
+
+    run(settings(tmp_path), work, kill=True)

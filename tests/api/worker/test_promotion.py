@@ -7,18 +7,21 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from api.loop.clock import to_us
 from api.loop.engine import Engine
 from api.loop.roster import Because
+from api.retention_settings import RetentionSettings
 from api.storage.trial import SettledRow
 from api.worker.promotion import rows_of
 from policy.promotion.terms import Metric, Terms
 from tests.api.loop.test_engine import assert_same, run
-from tests.api.trials import BLIND, BOLD, judge, settings, visits
+from tests.api.trials import BLIND, BOLD, START, judge, settings, visits
 
 ANN = Because("ann")
 
@@ -276,3 +279,21 @@ def test_a_decision_in_which_the_challenger_failed_says_nothing_and_values_are_h
     assert rows.reward.tolist() == [1.0]
     assert rows.metrics["margin"].tolist() == [-1.0]
     assert (rows.champion.tolist(), rows.challenger.tolist()) == ([0.2], [0.8])
+
+
+def test_what_a_trial_has_yet_to_read_is_retained(tmp_path: Path) -> None:
+    async def work(engine: Engine) -> int:
+        await begin(engine, BOLD)
+        await visits(engine, 40, 60)
+        engine.clock.advance(to_us(START + timedelta(days=100)))
+        await engine._close_due_windows()
+        assert engine.learner is not None
+        await engine.learner.drain()
+        await engine.gatekeeper.run_once()
+        engine.retention._settings = RetentionSettings(decisions_days=50)
+        gone = await engine.retention.run_once()
+        return gone["decisions"]
+
+    year = {"wait_hours": 24 * 365}
+    assert run(settings(tmp_path, promotion=year), work) == 40
+    assert stored(tmp_path, "SELECT count(*) FROM decisions WHERE parts IS NOT NULL") == [(20,)]
