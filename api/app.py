@@ -18,7 +18,7 @@ from api.loop.engine import Engine
 from api.personalizer.paths import PREFIX as PERSONALIZER
 from api.personalizer.problems import personalizer_body
 from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
-from api.routes import health, insight, personalizer, privacy, readings
+from api.routes import health, insight, personalizer, privacy, readings, segments
 from api.routes.hot import documented, hot_routes, schemas
 from api.settings import Settings
 
@@ -91,6 +91,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(personalizer.router)
     app.include_router(privacy.router)
     app.include_router(readings.router)
+    app.include_router(segments.router)
     app.include_router(insight.router)
     app.include_router(health.router)
     app.include_router(browser.router)

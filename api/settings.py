@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.personalizer.settings import PersonalizerSettings, personalizer_faults
-from api.retention_settings import RetentionSettings, retention_faults
+from api.retention_settings import LONGEST_DAYS, RetentionSettings, retention_faults
 from api.reward_settings import RewardSettings
 from api.rule_checks import rule_faults
 from api.rule_settings import (
@@ -44,6 +44,7 @@ from api.rule_settings import (
     Timezone,
 )
 from api.section import Name, Section, nearest
+from api.segment_families import FAMILIES, MAX_CHURN
 from api.supply_checks import supply_faults
 from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import make_policy
@@ -142,13 +143,35 @@ class EventSettings(Section):
 class SegmentSettings(Section):
     """`[segments]`: how visitors are grouped."""
 
-    n_segments: int = Field(6, ge=2, le=8, description="Number of segments.")
+    family: str | None = Field(
+        None,
+        description="How: docs/segments.md lists the families; None keeps the one in use.",
+    )
+    n_segments: int | None = Field(
+        None, ge=2, le=8, description="Number of segments, where the family has to be told."
+    )
+    max_churn: float = Field(
+        MAX_CHURN,
+        ge=0,
+        le=1,
+        description="Share of visitors a refit may put elsewhere for the same behaviour.",
+    )
+    outcome_days: int = Field(
+        90, ge=1, le=LONGEST_DAYS, description="Days of spend that `tree-rules` learn from."
+    )
     min_visitors: int = Field(50, ge=2, description="Visitors needed before the first fit.")
     max_fit_visitors: int = Field(
         100_000, ge=10, description="Visitors that a fit looks at, at most."
     )
     refit_hours: float = Field(24.0, gt=0, le=8_784, description="Hours between refits.")
     seed: int = Field(0, ge=0, description="Seed of the first fit.")
+
+    @field_validator("family")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in FAMILIES:
+            raise ValueError(f"must be one of {', '.join(FAMILIES)}{nearest(value, FAMILIES)}")
+        return value
 
 
 class KeySettings(Section):

@@ -100,7 +100,7 @@ class Engine:
             self.pipeline,
             self.shown,
         )
-        self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
+        self.refitter = Refitter(settings, self.pipeline, self.snapshots, self.clock, self.metrics)
         self.explainer = Explainer(self.store, self.placements)
         self.ready = False
         self._rewards = rewards
@@ -116,7 +116,7 @@ class Engine:
         self.suppression.load(*self.store.subjects.suppressions())
         layouts = self.explainer.layouts = self.store.layouts()
         self.snapshots.restore_models()
-        self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
+        self.refitter.restore()
         covered = self.snapshots.restore_profiles()
         n_events = replay(self.store, self.observer, covered)
         self.shown.restore()

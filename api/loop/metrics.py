@@ -31,6 +31,24 @@ class Metrics:
             "segue_writes_waiting", "Writes that wait for the disk.", registry=self.registry
         )
 
+        self.refits = Counter(
+            "segue_segment_refits",
+            "Refits of the segments by what came of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.churn = Gauge(
+            "segue_segment_refit_churn",
+            "Share of visitors that the last refit calls otherwise for the same behaviour.",
+            registry=self.registry,
+        )
+
+    def refitted(self, outcome: str, churn: float | None) -> None:
+        """Count a refit."""
+        self.refits.labels(outcome).inc()
+        if churn is not None:
+            self.churn.set(churn)
+
     def learned(self, n_rows: int) -> None:
         """Count rewards that were learned."""
         self.rewards_learned.inc(n_rows)

@@ -131,6 +131,25 @@ class RewardRow(NamedTuple):
     received_at_us: int
 
 
+class RefitRow(NamedTuple):
+    """One refit of the segments, and what came of it.
+
+    `family` and `n_segments` are what was asked for, the latter None for what the family finds;
+    `outcome` is `adopted`, `refused` (more churn than allowed), `failed` or `dry-run`; `version` is
+    the segmentation's, `churn` the share of the visitors whom it calls otherwise than the one in
+    use for the same behaviour, `reason` why it was not adopted, or why in spite of its churn.
+    """
+
+    at_us: int
+    family: str
+    n_segments: int | None
+    outcome: str
+    version: int | None
+    n_visitors: int
+    churn: float | None
+    reason: str | None
+
+
 class DeadLetterRow(NamedTuple):
     """Something that was refused, kept with the reason."""
 
@@ -445,8 +464,16 @@ class Store(ABC):
         """Drop them all, and how far they reached."""
 
     @abstractmethod
-    def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
-        """Save one fitted segmentation."""
+    def save_refit(self, row: RefitRow, data: bytes | None) -> Future[None]:
+        """Save what came of a refit, with the segmentation where it was adopted."""
+
+    @abstractmethod
+    def refits(self, limit: int) -> Future[list[RefitRow]]:
+        """The latest refits, the newest first."""
+
+    @abstractmethod
+    def last_refit(self, adopted: bool) -> RefitRow | None:
+        """The newest refit, or the newest that was adopted."""
 
     @abstractmethod
     def load_segmentation(self) -> tuple[int, bytes] | None:

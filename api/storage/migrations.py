@@ -249,6 +249,24 @@ def decisions_log_their_costs_and_orders_settle_them(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def refits_and_what_came_of_them(db: Database) -> None:
+    """Also those that were refused or failed: nothing is swapped, or left, without a reason."""
+    db.execute(
+        """CREATE TABLE refits (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            at_us INTEGER NOT NULL,
+            family TEXT NOT NULL,
+            n_segments INTEGER,
+            outcome TEXT NOT NULL,
+            version INTEGER,
+            n_visitors INTEGER NOT NULL,
+            churn REAL,
+            reason TEXT
+        )"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

@@ -29,6 +29,7 @@ from api.storage.base import (
     EventRow,
     LearningRow,
     Redemption,
+    RefitRow,
     RepeatedDecisionError,
     RewardOutcome,
     RewardRow,
@@ -67,6 +68,8 @@ SELECT_DECISION = f"SELECT {COLUMNS} FROM decisions WHERE decision_id = ?"  # no
 SELECT_LIST = f"SELECT {COLUMNS} FROM decisions WHERE list_id = ? ORDER BY seq"  # noqa: S608  # as above
 INSERT_EVENT = _insert("events", EventRow) + " ON CONFLICT (message_id) DO NOTHING"
 INSERT_DEAD_LETTER = _insert("dead_letters", DeadLetterRow)
+INSERT_REFIT = _insert("refits", RefitRow)
+SELECT_REFITS = f"SELECT {', '.join(RefitRow._fields)} FROM refits"  # noqa: S608  # as above
 
 
 class SQLiteStore(Store):
@@ -338,14 +341,34 @@ class SQLiteStore(Store):
         self._connection.execute("DELETE FROM state WHERE key = ?", (EXPOSURES,))
         self._connection.execute("DELETE FROM exposures")
 
-    def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
+    def save_refit(self, row: RefitRow, data: bytes | None) -> Future[None]:
         """See `Store`."""
-        sql = "INSERT OR REPLACE INTO segmentations VALUES (?, ?, ?)"
-        return self._write_many(sql, [(version, now_us, data)])
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(INSERT_REFIT, row)
+            if data is not None:
+                sql = "INSERT OR REPLACE INTO segmentations VALUES (?, ?, ?)"
+                connection.execute(sql, (row.version, row.at_us, data))
+
+        return self.writer.call(work)
+
+    def refits(self, limit: int) -> Future[list[RefitRow]]:
+        """See `Store`."""
+        sql = f"{SELECT_REFITS} ORDER BY seq DESC LIMIT ?"
+        return self.writer.call(
+            lambda connection: [RefitRow(*row) for row in connection.execute(sql, (limit,))]
+        )
+
+    def last_refit(self, adopted: bool) -> RefitRow | None:
+        """See `Store`."""
+        where = "WHERE outcome = 'adopted'" if adopted else ""
+        row = self._one(f"{SELECT_REFITS} {where} ORDER BY seq DESC LIMIT 1")
+        return None if row is None else RefitRow(*row)  # type: ignore[arg-type]  # the columns'
 
     def load_segmentation(self) -> tuple[int, bytes] | None:
         """See `Store`."""
-        sql = "SELECT fitted_at_us, data FROM segmentations ORDER BY fitted_at_us DESC LIMIT 1"
+        sql = """SELECT fitted_at_us, data FROM segmentations
+                 ORDER BY fitted_at_us DESC, version DESC LIMIT 1"""
         return self._one(sql)  # type: ignore[return-value]  # the columns' types
 
     def save_state(self, key: str, data: bytes) -> Future[None]:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from api.ingest.conversion import EVENT_JSON, ORDER
 from api.loop.clock import from_us
 from api.loop.snapshot import POPULATION
-from api.storage.base import StoreError
+from api.storage.base import RefitRow, StoreError
 from api.storage.reading import reading
 from policy import model_file
 from policy.errors import ModelFileError
@@ -87,6 +87,12 @@ class VisitorLog:
         with reading(self.path) as connection:
             rows = connection.execute(sql).fetchall()
         return tuple(fit for row in rows if (fit := _fit(*row)) is not None)
+
+    def refits(self) -> tuple[RefitRow, ...]:
+        """Every refit and what came of it, the oldest first."""
+        sql = f"SELECT {', '.join(RefitRow._fields)} FROM refits ORDER BY seq"  # noqa: S608  # our own
+        with reading(self.path) as connection:
+            return tuple(RefitRow(*row) for row in connection.execute(sql))
 
     def latest(self) -> datetime:
         """When the last event of the log happened.

@@ -41,6 +41,7 @@ def within_budget(
     optimum: Model,
     between: Callable[[float], Model],
     max_churn: float | None,
+    fallback: Model | None = None,
 ) -> Model:
     """The farthest model on the way from the one in use that moves few enough visitors.
 
@@ -50,12 +51,16 @@ def within_budget(
         optimum: what a refit without a budget comes to.
         between: the model at a share of the way, 0 to 1.
         max_churn: share of the visitors, 0 to 1, who may change; None for no bound.
+        fallback: what stands for the model in use where that has a label without a member.
 
     Returns:
-        The optimum where it fits; where nothing on the way leaves every label a member, too.
+        The optimum where it fits. Where nothing on the way leaves every label a member, the
+        fallback; without one, the optimum.
     """
-    if max_churn is None or old.n_labels != optimum.n_labels:
+    if max_churn is None:
         return optimum
+    if old.n_labels != optimum.n_labels:
+        return optimum if fallback is None else fallback
     before = old.labels(vectors)
 
     def fits(model: Model) -> bool:
@@ -73,4 +78,5 @@ def within_budget(
             low, kept = middle, model
         else:
             high = middle
-    return optimum if kept is None else kept
+    found = fallback if kept is None else kept
+    return optimum if found is None else found

@@ -23,6 +23,8 @@ from segments.cluster.segmentation import (
 from segments.errors import SegmentationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from segments.cluster.assign.base import Assigner, Labels
@@ -63,8 +65,11 @@ def fit_segments(
             f"{assigner.n_labels} segments; at most {MAX_SEGMENTS} can be told apart by people"
         )
     labels = assigner.labels(cohort.vectors)
+    churn = None
     if previous is not None and warm:
-        names = align(previous.assign_many(cohort.vectors), labels, assigner.n_labels, previous)
+        before = previous.assign_many(cohort.vectors)
+        names = align(before, labels, assigner.n_labels, previous)
+        churn = _churn([one.id for one in previous.segments], before, names.ids, labels)
     else:
         assigner = assigner.reordered(_most_valuable_first(cohort, labels, assigner.n_labels))
         labels = assigner.labels(cohort.vectors)
@@ -76,7 +81,17 @@ def fit_segments(
         segments=_segments(cohort, assigner, labels, names),
         lineage=names.lineage,
         next_number=names.next_number,
+        churn=churn,
     )
+
+
+def _churn(old_ids: Sequence[str], before: Labels, new_ids: Sequence[str], labels: Labels) -> float:
+    """Share of the visitors who are called otherwise; where the same name is, nothing changed."""
+    old = [name for name in old_ids if name != NOISE_ID]
+    codes = {name: code for code, name in enumerate(dict.fromkeys([*old, *new_ids]))}
+    was = np.array([*(codes[name] for name in old), NOISE])[before]  # -1 is the last
+    became = np.array([*(codes[name] for name in new_ids), NOISE])[labels]
+    return float((was != became).mean())
 
 
 def _most_valuable_first(cohort: Cohort, labels: Labels, n_labels: int) -> list[int]:

@@ -70,7 +70,12 @@ class KMeans:
             scaling, _lloyd(points, n_clusters, _warm_start(points, start, n_clusters), rng)
         )
         return within_budget(
-            cohort.vectors, previous, optimum, partial(_between, previous, optimum), self.max_churn
+            cohort.vectors,
+            previous,
+            optimum,
+            partial(_between, previous, optimum),
+            self.max_churn,
+            _filled(previous, cohort) if previous.n_labels == self.n_segments else None,
         )
 
 
@@ -150,6 +155,11 @@ def _lloyd(
         warnings.simplefilter("ignore", ConvergenceWarning)  # of empty clusters, dropped below
         centroids: Floats = model.fit(points).cluster_centers_.astype(np.float64)
     return centroids[np.unique(_nearest(points, centroids))]
+
+
+def _filled(model: Centroids, cohort: Cohort) -> Centroids:
+    """The same without clusters that nobody is in any more; it puts everybody where they were."""
+    return Centroids(model.scaling, model.centroids[np.unique(model.labels(cohort.vectors))])
 
 
 def _between(old: Centroids, new: Centroids, way: float) -> Centroids:

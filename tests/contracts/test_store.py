@@ -16,6 +16,7 @@ from api.storage.base import (
     EventRow,
     Redeemable,
     Redemption,
+    RefitRow,
     RepeatedDecisionError,
     RewardRow,
     SettlementRow,
@@ -358,8 +359,9 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
             await store.save_models([("home", through, b"model %d" % through)], 0)
         await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann", 2)])
         await store.save_profiles([("bob", 3, None), ("ann", 4, b"aa")], [])
-        await store.save_segmentation(1, b"old", 0)
-        await store.save_segmentation(2, b"new", 8)
+        await store.save_refit(refit(0, "adopted", 1), b"old")
+        await store.save_refit(refit(8, "adopted", 2), b"new")
+        await store.save_refit(refit(9, "refused", None), None)
         await store.save_state("population", b"p")
         await store.append_dead_letters([DeadLetterRow(0, "event", "x", "unknown", "{}")])
 
@@ -370,8 +372,18 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
     assert list(store.load_profiles()) == [("ann", b"aa")]
     assert list(store.load_aliases()) == [("anon", "ann", 2)]
     assert store.load_segmentation() == (8, b"new")
+    assert store.last_refit(adopted=False) == refit(9, "refused", None)
+    assert store.last_refit(adopted=True) == refit(8, "adopted", 2)
     assert (store.load_state("population"), store.load_state("none")) == (b"p", None)
-    run(store, lambda s: asyncio.sleep(0))
+
+    async def refits(store: Store) -> list[RefitRow]:
+        return await store.refits(2)
+
+    assert [row.at_us for row in run(store, refits)] == [9, 8]
+
+
+def refit(at_us: int, outcome: str, version: int | None) -> RefitRow:
+    return RefitRow(at_us, "kmeans", None, outcome, version, 60, 0.25, "because")
 
 
 def test_a_layout_keeps_its_number(opened: Callable[[], SQLiteStore]) -> None:

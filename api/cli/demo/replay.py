@@ -163,12 +163,11 @@ async def refit(client: Client) -> float:
         DemoError: The service refuses, or is not done in time.
     """
     start = perf_counter()
-    before = (await client.call("GET", "/v1/segments"))["version"]
     await client.call("POST", "/v1/segments/refit")
     while perf_counter() - start < FIT_SECONDS:
         state = await client.call("GET", "/v1/segments")
         if not state["fitting"]:
-            if state["version"] == before:
+            if state["version"] is None or state["last_refit"]["outcome"] == "failed":
                 raise DemoError("the segments could not be fitted; the server's log says why")
             return perf_counter() - start
         await asyncio.sleep(0.05)

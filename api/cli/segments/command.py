@@ -12,7 +12,6 @@ from rich.table import Table
 
 from api.cli.failing import fail, settings_of
 from api.cli.segments.explaining import explained
-from api.cli.segments.families import FAMILIES, TREE_RULES
 from api.cli.segments.files import read_crowd, write_fit, write_members
 from api.cli.segments.page import comparison_of, page_of
 from api.cli.segments.report import compared, report
@@ -22,9 +21,11 @@ from api.cli.segments.tables import (
     moved_in_words,
     of_fits,
     of_flows,
+    of_refits,
     of_segments,
     verdicts,
 )
+from api.segment_families import FAMILIES, TREE_RULES
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd
 from segments.cluster.family import Cohort
@@ -50,17 +51,22 @@ OutcomeOption = Annotated[
     int | None, typer.Option(min=1, help="Judge by what was spent in the last so many days.")
 ]
 CONFIG = Path("segue.toml")
+LAST_STORIES = 10
 
 
 @app.command("list")
 def list_fits(config: ConfigOption = CONFIG, source: SourceOption = None) -> None:
     """List the fits of a store: when, how many visitors and segments, what became of them."""
     with _told():
-        fits = _source(config, source).fits()
+        where = _source(config, source)
+        fits, refits = where.fits(), where.refits()
     if not fits:
         typer.echo("no fit yet: the service makes one when it knows segments.min_visitors visitors")
     else:
         console.print(of_fits(fits))
+    stories = [row for row in refits if row.reason is not None]
+    if stories:
+        console.print(of_refits(stories[-LAST_STORIES:]))
 
 
 @app.command()

@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from api.cli.segments.families import family_of
 from api.cli.segments.source import NamedFit, Source
+from api.segment_families import family_of
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd
 from segments.cluster.assign.base import NOISE

@@ -6,6 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.segments.report import Report
+from api.loop.clock import from_us
+from api.storage.base import RefitRow
 from api.storage.visitor_log import SavedFit
 from segments.cluster.segmentation import Segmentation
 from segments.evaluation.migration import Migration
@@ -23,15 +25,32 @@ SEGMENT_HEADS = ("segment", "visitors", "share", "revenue each", "who they are")
 
 def of_fits(fits: Sequence[SavedFit]) -> Table:
     """A line a fit, the newest last."""
-    table = _table("", ("fit", "fitted at", "visitors", "segments", "what became of them"))
+    heads = ("fit", "fitted at", "visitors", "segments", "renamed share", "what became of them")
+    table = _table("", heads)
     for one in fits:
+        churn = one.segmentation.churn
         n_visitors = sum(segment.size for segment in one.segmentation.segments)
         table.add_row(
             str(one.version),
             f"{one.fitted_at:%Y-%m-%d %H:%M}",
             f"{n_visitors:,}",
             str(len(one.segmentation.segments)),
+            "" if churn is None else f"{churn:.1%}",
             escape(changes(one.segmentation)),
+        )
+    return table
+
+
+def of_refits(rows: Sequence[RefitRow]) -> Table:
+    """A line for each refit that was not adopted, or was in spite of its churn."""
+    table = _table("Refits with a story", ("when", "family", "outcome", "renamed share", "why"))
+    for row in rows:
+        table.add_row(
+            f"{from_us(row.at_us):%Y-%m-%d %H:%M}",
+            row.family,
+            row.outcome,
+            "" if row.churn is None else f"{row.churn:.1%}",
+            escape(row.reason or ""),
         )
     return table
 
@@ -138,6 +157,8 @@ def moved_in_words(found: Migration) -> str:
 def _table(title: str, names: Sequence[str]) -> Table:
     table = Table(title=title or None)
     for name in names:
-        right = name in ("visitors", "share", "segments", "fit") or name.endswith("each")
+        right = name in ("visitors", "share", "segments", "fit", "renamed share") or name.endswith(
+            "each"
+        )
         table.add_column(name, justify="right" if right else "left")
     return table
