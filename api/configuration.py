@@ -25,6 +25,7 @@ from api.rule_settings import (
 )
 from api.section import nearest
 from api.settings import (
+    AbsenceSettings,
     ActionSettings,
     EventSettings,
     KeySettings,
@@ -97,7 +98,7 @@ def _names_beside(place: tuple[int | str, ...]) -> Iterable[str]:
     sections: dict[int | str, type[BaseModel]] = {
         "service": ServiceSettings,
         "events": EventSettings,
-        "segments": SegmentSettings,
+        "segments": AbsenceSettings if "absences" in place[:-1] else SegmentSettings,
         "retention": RetentionSettings,
         "keys": KeySettings,
         "consent": ConsentSettings,

@@ -34,10 +34,21 @@ class RetentionSettings(Section):
         None, ge=1, le=LONGEST_DAYS, description="Refused messages."
     )
 
+    transitions_days: int | None = Field(
+        None, ge=1, le=LONGEST_DAYS, description="Changes of segment."
+    )
+
     @property
     def keeps_all(self) -> bool:
         """Whether nothing ever goes."""
-        return not any((self.events_days, self.decisions_days, self.dead_letters_days))
+        return not any(
+            (
+                self.events_days,
+                self.decisions_days,
+                self.dead_letters_days,
+                self.transitions_days,
+            )
+        )
 
 
 def retention_faults(settings: "Settings") -> Iterator[str]:

@@ -81,6 +81,10 @@ Scope = Literal["decide", "ingest", "reward", "read", "privacy", "admin"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+LEARNED = "segments"
+"""The grouping of the segments that are fitted; every other is named by the configuration."""
+
+
 class SettingsError(ValueError):
     """A configuration that the service will not start with; the message lists every fault."""
 
@@ -140,6 +144,16 @@ class EventSettings(Section):
     )
 
 
+class AbsenceSettings(Section):
+    """`[[segments.absences]]`: those who have not been seen, or not bought, for so many days."""
+
+    name: Name = Field(description="Unique name, such as `lapsed`.")
+    feature: Literal["unseen_days", "recency_days"] = Field(
+        "unseen_days", description="`unseen_days` since any event, `recency_days` since an order."
+    )
+    days: float = Field(gt=0, lt=730, description="How many, below two years.")
+
+
 class SegmentSettings(Section):
     """`[segments]`: how visitors are grouped."""
 
@@ -165,6 +179,12 @@ class SegmentSettings(Section):
     )
     refit_hours: float = Field(24.0, gt=0, le=8_784, description="Hours between refits.")
     seed: int = Field(0, ge=0, description="Seed of the first fit.")
+    settle_minutes: float = Field(
+        30.0, ge=0, le=525_960, description="How long a visitor stays in a segment at least."
+    )
+    absences: tuple[AbsenceSettings, ...] = Field(
+        (), description="Time windows that visitors are in and out of, beside their segment."
+    )
 
     @field_validator("family")
     @classmethod
@@ -360,6 +380,7 @@ class Settings(BaseSettings):
             "keys": [key.name for key in self.keys],
             "budgets": [budget.name for budget in self.budgets],
             "inventories": [inventory.name for inventory in self.inventories],
+            "segments.absences": [LEARNED, *(one.name for one in self.segments.absences)],
         }
         for section, names in sections.items():
             for name in repeated(names):

@@ -98,6 +98,15 @@ class Pipeline:
         """The ids in use, in the order of their first event."""
         return list(self._profiles)
 
+    def knows(self, visitor: str) -> bool:
+        """Whether there is a profile under exactly this id: not of one merged away, or erased."""
+        return visitor in self._profiles
+
+    def covered_seq(self, visitor: str) -> int:
+        """Sequence number of the last event of a visitor; -1 for an unknown one."""
+        data = self._profiles.get(visitor)
+        return -1 if data is None else covered_seq(data)
+
     def resolve(self, visitor: str) -> str:
         """The id in use for this one: itself unless it was merged into another."""
         return self._identities.resolve(visitor)

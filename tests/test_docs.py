@@ -35,6 +35,7 @@ from api.rule_settings import (
     PriceSettings,
 )
 from api.settings import (
+    AbsenceSettings,
     ActionSettings,
     ChallengerSettings,
     EventSettings,
@@ -63,6 +64,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[service]": ServiceSettings,
     "[events]": EventSettings,
     "[segments]": SegmentSettings,
+    "[[segments.absences]]": AbsenceSettings,
     "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,

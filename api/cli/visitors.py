@@ -2,12 +2,8 @@
 
 import asyncio
 import contextlib
-import json
-import os
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import BaseModel
 
+from api.cli.asking import KEY, asked
 from api.cli.failing import fail, settings_of
 from api.settings import Settings
 
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
     from api.loop.engine import Engine
 
 Work = Callable[["Engine", str], Awaitable[BaseModel]]
-KEY = "SEGUE_KEY"
-SECONDS = 600.0
 
 app = typer.Typer(no_args_is_help=True, help="One person's data: export it, erase it.")
 Visitor = Annotated[str, typer.Argument(help="Any id of theirs.")]
@@ -40,7 +35,7 @@ def export(
 ) -> None:
     """Print everything that is held of a person, as JSON."""
     if url is not None:
-        typer.echo(_asked("GET", f"{_at(url, visitor)}/export"))
+        typer.echo(asked("GET", f"{_at(url, visitor)}/export"))
     else:
         from api.routes.privacy import export as work  # noqa: PLC0415  # see `_alone`
 
@@ -53,7 +48,7 @@ def erase(
 ) -> None:
     """Erase a person under all of their ids, and print the receipt."""
     if url is not None:
-        typer.echo(_asked("DELETE", _at(url, visitor)))
+        typer.echo(asked("DELETE", _at(url, visitor)))
     else:
         from api.routes.privacy import erase as work  # noqa: PLC0415  # see `_alone`
 
@@ -62,27 +57,6 @@ def erase(
 
 def _at(url: str, visitor: str) -> str:
     return f"{url.rstrip('/')}/v1/visitors/{urllib.parse.quote(visitor, safe='')}"
-
-
-def _asked(method: str, url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        fail(f"url is {url!r:.80}: must begin with http:// or https://")
-    headers = {"authorization": f"Bearer {os.environ.get(KEY, '')}"}
-    request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310  # checked
-    try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  # checked
-            return str(answer.read().decode())
-    except urllib.error.HTTPError as error:
-        fail(f"{error.code}: {_detail(error.read())}")
-    except OSError as error:
-        fail(f"{url.partition('/v1/')[0]} does not answer: {error}")
-
-
-def _detail(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["detail"])
-    except (ValueError, LookupError, TypeError):
-        return body[:200].decode(errors="replace")
 
 
 def _alone(settings: Settings, work: Work, visitor: str) -> str:

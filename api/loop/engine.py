@@ -15,11 +15,13 @@ from api.loop.explain import Explainer
 from api.loop.intake import Intake
 from api.loop.learn import Learner
 from api.loop.lists import ListDecider
+from api.loop.members import Members
 from api.loop.metrics import Metrics
 from api.loop.observe import Observer, TimeBounds, replay
 from api.loop.placement import build_placements
 from api.loop.reward import Rewarder
 from api.loop.rules import tracked_of
+from api.loop.segment_views import SegmentViews
 from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
 from api.loop.supply import build_supply
@@ -81,6 +83,9 @@ class Engine:
         self.rewarder = Rewarder(self.pipeline, self.store, self.clock, rewards)
         self.snapshots = Snapshots(self.store, self.placements, self.pipeline, self.clock)
         self.saving = asyncio.Lock()
+        self.members = Members(
+            settings.segments, self.pipeline, self.store, self.clock, self.metrics
+        )
         memory = Memory(
             settings,
             self.placements,
@@ -88,6 +93,7 @@ class Engine:
             self.shown,
             self.suppression,
             self.saving,
+            self.members,
             self._running_learner,
         )
         self.eraser = Eraser(memory, self.store, self.clock)
@@ -100,7 +106,15 @@ class Engine:
             self.pipeline,
             self.shown,
         )
-        self.refitter = Refitter(settings, self.pipeline, self.snapshots, self.clock, self.metrics)
+        self.refitter = Refitter(
+            settings,
+            self.pipeline,
+            self.snapshots,
+            self.clock,
+            self.metrics,
+            self.members.review,
+        )
+        self.segment_views = SegmentViews(self.pipeline, self.members, self.store, self.clock)
         self.explainer = Explainer(self.store, self.placements)
         self.ready = False
         self._rewards = rewards
@@ -118,10 +132,12 @@ class Engine:
         self.snapshots.restore_models()
         self.refitter.restore()
         covered = self.snapshots.restore_profiles()
+        self.observer.follow(self.members, self.members.restore())
         n_events = replay(self.store, self.observer, covered)
         self.shown.restore()
         self.supply.restore()
         self.clock.advance(self.store.latest_us())
+        self.members.resume()
         self.store.start(asyncio.get_running_loop())
         self.learner = Learner(self.store, self.placements, layouts, self.metrics.learned)
         n_rewards = await self.learner.drain()
@@ -136,6 +152,7 @@ class Engine:
             self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
             self._every(self.settings.service.snapshot_seconds, self.save),
             self._task(self.refitter.run()),
+            self._task(self.members.run()),
             self._every(RETENTION_SECONDS, self.retention.run_once),
         ]
         self.ready = True
@@ -149,6 +166,7 @@ class Engine:
         try:
             if self.learner is not None:
                 await self.save()
+                await self.members.flush()
         except StoreError as error:  # the log has it all; the next start takes longer
             log.error("snapshots_not_saved", error=str(error))
         finally:

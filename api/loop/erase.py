@@ -19,6 +19,7 @@ import structlog
 from api.loop.clock import Clock
 from api.loop.errors import ConflictError
 from api.loop.learn import Learner
+from api.loop.members import Members
 from api.loop.placement import Placement, build_placements
 from api.loop.shown import ShownLog
 from api.loop.snapshot import packed
@@ -50,6 +51,7 @@ class Memory:
     shown: ShownLog
     suppression: Suppression
     saving: asyncio.Lock
+    members: Members
     learner: Callable[[], Learner]
 
 
@@ -86,7 +88,8 @@ class Eraser:
             StoreUnavailableError: Nothing was done.
         """
         memory = self._memory
-        async with self._one_at_a_time, memory.saving, memory.learner().pause:
+        pauses = memory.members.pause, memory.learner().pause
+        async with self._one_at_a_time, memory.saving, pauses[0], pauses[1]:
             for _ in range(TRIES):
                 person = await self._store.subjects.find(visitor)
                 before = None if person else await self._store.subjects.receipt(visitor)
@@ -111,6 +114,7 @@ class Eraser:
             if receipt is None:
                 return
             memory.pipeline.forget(person.current, person.ids, person.links)
+            memory.members.forget(person.decided_under)
             for placement, rest in changed:
                 placement.policy = rest.policy
                 placement.n_rewarded, placement.reward_sum = rest.n_rewarded, rest.reward_sum

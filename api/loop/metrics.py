@@ -43,6 +43,19 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.transitions = Counter(
+            "segue_segment_transitions",
+            "Visitors who changed segment, by grouping and cause.",
+            ("grouping", "cause"),
+            registry=self.registry,
+        )
+        self.members = Gauge(
+            "segue_segment_members",
+            "Visitors in a segment.",
+            ("grouping", "segment"),
+            registry=self.registry,
+        )
+
     def refitted(self, outcome: str, churn: float | None) -> None:
         """Count a refit."""
         self.refits.labels(outcome).inc()

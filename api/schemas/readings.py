@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 
 class VisitorResponse(BaseModel):
@@ -20,66 +20,6 @@ class VisitorResponse(BaseModel):
     categories: dict[str, float] = Field(description="Highest category affinities, best first.")
     brands: dict[str, float]
     features: dict[str, float]
-
-
-class SegmentBody(BaseModel):
-    """One segment in words."""
-
-    id: str
-    description: str
-    size: int
-    share: float
-    value_cents: int | None
-
-
-class LineageBody(BaseModel):
-    """Where a segment of this version came from."""
-
-    segment_id: str
-    change: str
-    sources: list[str]
-    overlap: float
-
-
-class RefitBody(BaseModel):
-    """One refit, and what came of it."""
-
-    at: datetime
-    family: str
-    n_segments: int | None = Field(description="As configured; null for what the family finds.")
-    outcome: str = Field(description="`adopted`, `refused`, `failed` or `dry-run`.")
-    version: int | None = Field(description="Of the segmentation that was adopted.")
-    visitors: int
-    churn: float | None = Field(
-        description="Share of the visitors called otherwise than by the segmentation in use, for "
-        "the same behaviour; null for a first fit."
-    )
-    reason: str | None
-
-
-class RefitRequest(BaseModel):
-    """How to refit; without a body, as the configuration says."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: bool = Field(False, description="Only say what would come of it.")
-    force: bool = Field(False, description="Adopt it whatever its churn.")
-
-
-class SegmentsResponse(BaseModel):
-    """The segmentation in use."""
-
-    version: int | None = Field(description="null before the first fit.")
-    fitting: bool = Field(description="Whether a refit is under way.")
-    problem: str | None = Field(description="Why the last refit was not adopted; null if it was.")
-    family: str | None
-    churn: float | None = Field(
-        description="Share of the visitors whom it calls otherwise than the version before did, "
-        "for the same behaviour; null for a first fit."
-    )
-    last_refit: RefitBody | None = Field(description="Also one that was not adopted.")
-    segments: list[SegmentBody]
-    lineage: list[LineageBody]
 
 
 class PolicyBody(BaseModel):
@@ -113,9 +53,3 @@ class ReadyResponse(HealthResponse):
     breaker: str = Field(
         description="`closed`; `open` while the log cannot be written, `half-open` on trial."
     )
-
-
-class RefitResponse(BaseModel):
-    """A refit was asked for."""
-
-    status: str

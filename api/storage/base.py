@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from api.storage.memberships import MembershipRow, Through, TransitionRow
 from api.storage.retention import Covered, Expired
 from api.storage.subject import Subjects
 from policy.catalog.history import Exposure
@@ -464,6 +465,43 @@ class Store(ABC):
         """Drop them all, and how far they reached."""
 
     @abstractmethod
+    def append_transitions(
+        self, rows: Sequence[TransitionRow], through: Through | None
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """Append changes of segment with the memberships they lead to, in one transaction.
+
+        Returns:
+            Those that were not there yet, with their places in the log. `through` is how far all
+            are written then, None where more are to come.
+        """
+
+    @abstractmethod
+    def transitions_after(self, seq: int, limit: int) -> Future[list[tuple[int, TransitionRow]]]:
+        """The next changes of segment, in order: an outbox."""
+
+    @abstractmethod
+    def last_transitions(
+        self, visitors: Sequence[str], limit: int
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """The last changes of segment of some visitors, the newest first."""
+
+    @abstractmethod
+    def members(
+        self, grouping: str, segment: str, beyond: str, limit: int
+    ) -> Future[list[MembershipRow]]:
+        """The next members of a segment, in the order of their ids."""
+
+    @abstractmethod
+    def flows(
+        self, from_us: int, until_us: int
+    ) -> Future[list[tuple[str, str | None, str | None, str, int]]]:
+        """How many went from where to where, and why: (grouping, source, target, cause, n)."""
+
+    @abstractmethod
+    def load_memberships(self) -> Iterator[MembershipRow]:
+        """Every membership."""
+
+    @abstractmethod
     def save_refit(self, row: RefitRow, data: bytes | None) -> Future[None]:
         """Save what came of a refit, with the segmentation where it was adopted."""
 
@@ -474,6 +512,10 @@ class Store(ABC):
     @abstractmethod
     def last_refit(self, adopted: bool) -> RefitRow | None:
         """The newest refit, or the newest that was adopted."""
+
+    @abstractmethod
+    def segmentation(self, version: int) -> Future[bytes | None]:
+        """An adopted segmentation by its version; None where there is none."""
 
     @abstractmethod
     def load_segmentation(self) -> tuple[int, bytes] | None:

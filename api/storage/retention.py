@@ -50,7 +50,7 @@ def expire(
 
     Args:
         connection: In the writer's transaction.
-        table: `events`, `decisions` (with their rewards) or `dead_letters`.
+        table: `events`, `decisions` (with their rewards), `dead_letters` or `transitions`.
         before_us: Older rows go, in microseconds since 1970.
         covered: What no snapshot needs any more.
         after: From `Expired.after`; (0, 0) to begin.
@@ -60,9 +60,10 @@ def expire(
         return _decisions(connection, before_us, covered, after, limit)
     if table == "events":
         return _events(connection, before_us, covered, after, limit)
-    sql = "SELECT seq FROM dead_letters WHERE seq > ? AND received_at_us < ? ORDER BY seq LIMIT ?"
+    when = "at_us" if table == "transitions" else "received_at_us"
+    sql = f"SELECT seq FROM {table} WHERE seq > ? AND {when} < ? ORDER BY seq LIMIT ?"  # noqa: S608  # our own
     seqs = [seq for (seq,) in connection.execute(sql, (after[1], before_us, limit))]
-    connection.executemany("DELETE FROM dead_letters WHERE seq = ?", [(seq,) for seq in seqs])
+    connection.executemany(f"DELETE FROM {table} WHERE seq = ?", [(seq,) for seq in seqs])  # noqa: S608  # as above
     return Expired(len(seqs), (0, seqs[-1]) if len(seqs) == limit else None)
 
 

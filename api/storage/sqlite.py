@@ -19,6 +19,7 @@ from typing import IO
 
 from sqlite_utils import Database
 
+from api.storage import memberships
 from api.storage.base import (
     EXPOSURES,
     Appended,
@@ -40,6 +41,7 @@ from api.storage.base import (
 )
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
+from api.storage.memberships import MembershipRow, Through, TransitionRow
 from api.storage.migrations import migrate
 from api.storage.retention import Covered, Expired, expire
 from api.storage.settlements import redeem
@@ -341,6 +343,41 @@ class SQLiteStore(Store):
         self._connection.execute("DELETE FROM state WHERE key = ?", (EXPOSURES,))
         self._connection.execute("DELETE FROM exposures")
 
+    def append_transitions(
+        self, rows: Sequence[TransitionRow], through: Through | None
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.append(connection, rows, through))
+
+    def transitions_after(self, seq: int, limit: int) -> Future[list[tuple[int, TransitionRow]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.after(connection, seq, limit))
+
+    def last_transitions(
+        self, visitors: Sequence[str], limit: int
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.last(connection, visitors, limit))
+
+    def members(
+        self, grouping: str, segment: str, beyond: str, limit: int
+    ) -> Future[list[MembershipRow]]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: memberships.members(connection, grouping, segment, beyond, limit)
+        )
+
+    def flows(
+        self, from_us: int, until_us: int
+    ) -> Future[list[tuple[str, str | None, str | None, str, int]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.flows(connection, from_us, until_us))
+
+    def load_memberships(self) -> Iterator[MembershipRow]:
+        """See `Store`."""
+        sql = "SELECT visitor, grouping, segment, since_us FROM memberships"
+        return (MembershipRow(*row) for row in self._connection.execute(sql))
+
     def save_refit(self, row: RefitRow, data: bytes | None) -> Future[None]:
         """See `Store`."""
 
@@ -364,6 +401,16 @@ class SQLiteStore(Store):
         where = "WHERE outcome = 'adopted'" if adopted else ""
         row = self._one(f"{SELECT_REFITS} {where} ORDER BY seq DESC LIMIT 1")
         return None if row is None else RefitRow(*row)  # type: ignore[arg-type]  # the columns'
+
+    def segmentation(self, version: int) -> Future[bytes | None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> bytes | None:
+            sql = "SELECT data FROM segmentations WHERE version = ?"
+            row = connection.execute(sql, (version,)).fetchone()
+            return None if row is None else bytes(row[0])
+
+        return self.writer.call(work)
 
     def load_segmentation(self) -> tuple[int, bytes] | None:
         """See `Store`."""

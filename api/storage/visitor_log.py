@@ -17,9 +17,10 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from api.ingest.conversion import EVENT_JSON, ORDER
-from api.loop.clock import from_us
+from api.loop.clock import from_us, to_us
 from api.loop.snapshot import POPULATION
 from api.storage.base import RefitRow, StoreError
+from api.storage.memberships import flows
 from api.storage.reading import reading
 from policy import model_file
 from policy.errors import ModelFileError
@@ -30,6 +31,7 @@ from segments.features.base import net_cents
 from segments.pipeline import Pipeline
 
 DAY_S = 86_400.0
+FOREVER_US = 2**62
 _RETURNED = ("Order Refunded", "Order Cancelled")
 
 
@@ -93,6 +95,11 @@ class VisitorLog:
         sql = f"SELECT {', '.join(RefitRow._fields)} FROM refits ORDER BY seq"  # noqa: S608  # our own
         with reading(self.path) as connection:
             return tuple(RefitRow(*row) for row in connection.execute(sql))
+
+    def flows(self, since: datetime) -> list[tuple[str, str | None, str | None, str, int]]:
+        """Changes of segment since a time: (grouping, source, target, cause, visitors)."""
+        with reading(self.path) as connection:
+            return flows(connection, to_us(since), FOREVER_US)
 
     def latest(self) -> datetime:
         """When the last event of the log happened.

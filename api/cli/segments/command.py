@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +11,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.cli.asking import KEY
 from api.cli.failing import fail, settings_of
 from api.cli.segments.explaining import explained
 from api.cli.segments.files import read_crowd, write_fit, write_members
 from api.cli.segments.page import comparison_of, page_of
+from api.cli.segments.refitting import alone, by_service, dry
 from api.cli.segments.report import compared, report
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
     changes,
+    in_words,
     moved_in_words,
     of_fits,
     of_flows,
+    of_moves,
     of_refits,
     of_segments,
     verdicts,
@@ -28,6 +33,7 @@ from api.cli.segments.tables import (
 from api.segment_families import FAMILIES, TREE_RULES
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd
+from api.worker.verdict import Request
 from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
 from segments.errors import SegmentsError
@@ -151,6 +157,49 @@ def explain(
         )
 
 
+@app.command()
+def refit(
+    config: ConfigOption = CONFIG,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Of the running service, with a key in {KEY}; else its store is opened."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would come of it.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Adopt it whatever its churn.")] = False,
+) -> None:
+    """Fit the service's own segments again, within their churn budget."""
+    settings, asked = settings_of(config), Request(dry_run, force)
+    with _told():
+        if url is not None:
+            _say(by_service(url, asked))
+        elif dry_run:
+            said, fitted = dry(settings, asked)
+            _say(said)
+            for segment in fitted.segments:
+                _say(in_words(segment))
+        else:
+            _say(alone(settings, asked))
+
+
+@app.command()
+def moves(
+    config: ConfigOption = CONFIG,
+    source: SourceOption = None,
+    days: Annotated[float, typer.Option(min=0.0, help="Back from the last event.")] = 30.0,
+) -> None:
+    """Say who changed segment lately, from where to where and why, as it happened."""
+    with _told():
+        where = _source(config, source)
+        if where.log is None:
+            fail("--source is a .parquet: changes are in a store")
+        since = where.log.latest() - timedelta(days=days)
+        console.print(of_moves(where.log.flows(since), f"since {since:%Y-%m-%d %H:%M}"))
+
+
 @app.command("fit")
 def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     out: Annotated[Path, typer.Option(help="Where to write the segmentation.")],
@@ -178,7 +227,7 @@ def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
         fitted = fit_segments(FAMILIES[family](n_segments), cohort, previous=before, rng=rng)
         write_fit(out, fitted, crowd.at)
     for segment in fitted.segments:
-        _say(f"{segment.id}: {segment.size:,} ({segment.share:.1%}), {segment.description}")
+        _say(in_words(segment))
     _say(f"{out}: {family}, version {fitted.version}; {changes(fitted)}")
 
 

@@ -9,7 +9,7 @@ from api.cli.segments.report import Report
 from api.loop.clock import from_us
 from api.storage.base import RefitRow
 from api.storage.visitor_log import SavedFit
-from segments.cluster.segmentation import Segmentation
+from segments.cluster.segmentation import Segment, Segmentation
 from segments.evaluation.migration import Migration
 
 CAUSES = {
@@ -53,6 +53,19 @@ def of_refits(rows: Sequence[RefitRow]) -> Table:
             escape(row.reason or ""),
         )
     return table
+
+
+def of_moves(flows: Sequence[tuple[str, str | None, str | None, str, int]], title: str) -> Table:
+    """A line for each way that visitors went, by what brought it about."""
+    table = _table(title, ("grouping", "from", "to", "why", "visitors"))
+    for grouping, source, target, cause, n in flows:
+        table.add_row(escape(grouping), source or "-", target or "-", cause, f"{n:,}")
+    return table
+
+
+def in_words(segment: Segment) -> str:
+    """A segment on a line."""
+    return f"{segment.id}: {segment.size:,} ({segment.share:.1%}), {segment.description}"
 
 
 def changes(segmentation: Segmentation) -> str:

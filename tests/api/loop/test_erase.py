@@ -13,7 +13,7 @@ from api.loop.engine import Engine
 from api.loop.suppression import ErasedError
 from api.schemas.decision import DecisionRequest
 from api.schemas.reward import DecisionReward
-from api.settings import Settings
+from api.settings import AbsenceSettings, Settings
 from api.supply_settings import InventorySettings
 from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates
@@ -27,11 +27,11 @@ CAP = {"limits": [{"kind": "content", "times": 50, "days": 7}]}
 STOCK = InventorySettings(name="stock", units=100_000, actions=("tea",), hold_minutes=60)
 PERSONAL = {
     "events", "decisions", "rewards", "dead_letters", "profiles", "aliases", "exposures",
-    "settlements",
+    "settlements", "memberships", "transitions",
 }  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
-    "suppressions", "sqlite_sequence", "_sqlite_migrations",
+    "suppressions", "refits", "sqlite_sequence", "_sqlite_migrations",
 }  # fmt: skip
 
 
@@ -39,7 +39,14 @@ def configured(folder: Path, kind: str = "linucb", **policy: Any) -> Settings:
     made = settings(folder, kind, policy={"kind": kind, **policy})
     limits = made.model_validate({**made.model_dump(exclude_unset=True), **CAP}).limits
     service = made.service.model_copy(update={"durability": "crash"})
-    changes = {"limits": limits, "service": service, "inventories": (STOCK,)}
+    absences = (AbsenceSettings(name="away", days=30),)
+    segments = made.segments.model_copy(update={"absences": absences})
+    changes = {
+        "limits": limits,
+        "service": service,
+        "inventories": (STOCK,),
+        "segments": segments,
+    }
     return made.model_copy(update=changes)
 
 
@@ -182,6 +189,7 @@ def test_nothing_of_the_erased_is_left_in_any_byte_and_the_others_are_as_they_we
     async def work(engine: Engine) -> None:
         await lives(engine)
         await engine.save()
+        await engine.members.catch_up()
         others = {name: engine.pipeline._profiles[name] for name in ("v0", "v6")}
         shown = engine.shown.of("v0")
         receipt, _ = await engine.eraser.erase(IDS[1])

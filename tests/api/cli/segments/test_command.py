@@ -165,3 +165,35 @@ def test_the_examples_of_the_page_run(
         assert (program, group) == ("segue", "segments")
         assert said(*arguments)
     assert {path.name for path in tmp_path.iterdir()} > {"segments.html", "flows.html"}
+
+
+def test_a_dry_refit_says_what_would_come_of_it_and_changes_nothing(
+    store: Path, tmp_path: Path
+) -> None:
+    settings = configuration(
+        service={"database": str(store), "clock": "replay"}, segments={"n_segments": 2}
+    )
+    path = write_configuration(tmp_path, settings)
+    before = store.read_bytes()
+    found = said("refit", "--dry-run", "--config", path)
+    assert "dry-run: it would be adopted (kmeans, 60 visitors, 0.0% of them renamed)" in found
+    assert "s1: 31 (51.7%)" in found
+    assert store.read_bytes() == before
+
+
+def test_a_store_without_a_service_is_refitted_and_the_changes_are_told(tmp_path: Path) -> None:
+    store = made(tmp_path)
+    settings = configuration(service={"database": str(store), "clock": "replay"})
+    path = write_configuration(tmp_path, settings)
+    assert "adopted (kmeans, 60 visitors, 0.0% of them renamed, version 3)" in said(
+        "refit", "--config", path
+    )
+    assert "3 │ 2026-02-10" in said("list", "--source", store)
+    moved = said("moves", "--source", store, "--days", 90)
+    assert "segments │ - │" in moved
+
+
+def test_changes_are_asked_of_a_store(tmp_path: Path) -> None:
+    result = segue("moves", "--source", tmp_path / "x.parquet")
+    assert result.exit_code != 0
+    assert "changes are in a store" in result.stderr
