@@ -50,6 +50,7 @@ from api.supply_settings import BudgetSettings, InventorySettings
 from policy.bandits.build import make_policy
 from policy.errors import PolicyError
 from policy.hashing import MOST_HASHED
+from segments.behaviour.reading import BEHAVIOURS
 
 
 def _is_hash(value: str) -> str:
@@ -74,7 +75,14 @@ def _is_origin(value: str) -> str:
     return value
 
 
+def _is_behaviour(value: str) -> str:
+    if value not in BEHAVIOURS:
+        raise ValueError(f"must be one of {', '.join(BEHAVIOURS)}{nearest(value, BEHAVIOURS)}")
+    return value
+
+
 Origin = Annotated[str, AfterValidator(_is_origin)]
+Behaviour = Annotated[str, AfterValidator(_is_behaviour)]
 KeyHash = Annotated[str, AfterValidator(_is_hash)]
 ContextValues = Annotated[Literal["number"] | tuple[str, ...], PlainValidator(_values)]
 Scope = Literal["decide", "ingest", "reward", "read", "privacy", "admin"]
@@ -300,6 +308,9 @@ class PlacementSettings(Section):
     crosses: tuple[tuple[str, str], ...] = Field(
         (), description="Pairs of a context feature and an action feature, multiplied."
     )
+    behaviour: tuple[Behaviour, ...] = Field(
+        (), description="What the policy sees of a session against the visitor's own past."
+    )
     hashed_features: int = Field(
         0, ge=0, le=MOST_HASHED, description="Features that JSON nobody declared is hashed into."
     )
@@ -310,7 +321,7 @@ class PlacementSettings(Section):
     price_range: PriceRangeSettings | None = None
     reward: RewardSettings = Field(default_factory=RewardSettings)
 
-    @field_validator("actions")
+    @field_validator("actions", "behaviour")
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in repeated(value):

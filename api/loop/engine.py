@@ -12,6 +12,7 @@ from api.loop.clock import make_clock
 from api.loop.decide import Decider
 from api.loop.erase import Eraser, Memory
 from api.loop.explain import Explainer
+from api.loop.habits import HabitLog
 from api.loop.intake import Intake
 from api.loop.learn import Learner
 from api.loop.lists import ListDecider
@@ -32,6 +33,7 @@ from api.storage.sqlite import SQLiteStore
 from api.worker.refit import Refitter
 from api.worker.retention import EVERY_SECONDS as RETENTION_SECONDS
 from api.worker.retention import Retention
+from segments.behaviour.session import SessionTracker
 from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -55,7 +57,8 @@ class Engine:
         self.settings = settings
         self.clock = make_clock(settings.service.clock)
         self.placements = build_placements(settings)
-        self.pipeline = Pipeline()
+        asked = any(placement.asks_behaviour for placement in self.placements.values())
+        self.pipeline = Pipeline(habits=SessionTracker() if asked else None)
         self.learner: Learner | None = None
         self.metrics = Metrics()
         self.store = SQLiteStore(
@@ -64,6 +67,7 @@ class Engine:
             settings.service.deadline_ms / 1000,
         )
         rewards = {name: placement.reward for name, placement in self.placements.items()}
+        self.habits = HabitLog(self.pipeline.habits, self.pipeline, self.store)
         self.supply = build_supply(settings, self.store)
         bounds = TimeBounds.of(settings.events, self.clock)
         self.observer = Observer(
@@ -133,6 +137,9 @@ class Engine:
         self.refitter.restore()
         covered = self.snapshots.restore_profiles()
         self.observer.follow(self.members, self.members.restore())
+        followed = self.habits.restore()
+        if followed is not None:
+            covered = min(covered, followed)
         n_events = replay(self.store, self.observer, covered)
         self.shown.restore()
         self.supply.restore()
@@ -177,6 +184,7 @@ class Engine:
         """Save what is folded from the log, so that the next start is short."""
         async with self.saving:
             await self.snapshots.save()
+            await self.habits.save()
             await self.shown.save()
             await self.supply.save()
 

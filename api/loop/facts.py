@@ -12,6 +12,7 @@ from api.loop.clock import from_us
 from policy.catalog.condition.tree import Field
 from policy.catalog.condition.vocabulary import FieldType
 from policy.catalog.rulebook import action_vocabulary
+from segments.behaviour.reading import BEHAVIOURS, CHANGES, natural
 from segments.features.schema import SCHEMA
 from segments.look import Look
 
@@ -58,7 +59,18 @@ def vocabulary(
     }
     times = {Field("time", name): kind for name, (kind, _) in _TIMES.items()}
     features = [name for action in actions for name in action.features]
-    return {Field("segment"): _TEXT, **profile, **context, **times, **action_vocabulary(features)}
+    behaviour = {
+        Field("behaviour", name): FieldType("flag") if name in CHANGES else _NUMBER
+        for name in BEHAVIOURS
+    }
+    return {
+        Field("segment"): _TEXT,
+        **profile,
+        **behaviour,
+        **context,
+        **times,
+        **action_vocabulary(features),
+    }
 
 
 class FactReader:
@@ -103,7 +115,15 @@ def _reader(field: Field) -> Callable[[Asked], Any]:
     if field.root == "time":
         of_moment = _TIMES[name][1]
         return lambda asked: of_moment(asked.now)
+    if field.root == "behaviour":
+        return _behaviour_reader(name)
     position = SCHEMA.feature_names.index(name)
     if name in FLAGS:
         return lambda asked: asked.look.natural(position) > 0.0
     return lambda asked: asked.look.natural(position)
+
+
+def _behaviour_reader(name: str) -> Callable[[Asked], Any]:
+    if name in CHANGES:
+        return lambda asked: natural(asked.look.session(), name) > 0.0
+    return lambda asked: natural(asked.look.session(), name)

@@ -5,6 +5,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from api.loop.facts import FactReader
 from api.loop.pricing import Pricing
@@ -23,7 +27,10 @@ from policy.encoder import ContextEncoder, ContextField, PairEncoder, StaticFeat
 from policy.hashing import hashed_names
 from policy.mixture import Mixture
 from policy.reward.spec import RewardSpec
+from segments.behaviour.reading import behaviour_vector
 from segments.cluster.segmentation import N_SLOTS
+from segments.context import Context
+from segments.look import Look
 from segments.pipeline import Pipeline
 
 MINUTE_US = 60_000_000
@@ -112,6 +119,7 @@ class Placement:
         holdout: Who belongs to the control group, where there is one.
         parameters: The policy's kind and parameters as configured.
         pricing: Draws the price of the one action, where a range is configured.
+        behaviour: What the policy sees of a session against the visitor's past.
         fingerprint: Of parameters and layout: a decision's version names it.
         layout: Number of the logged vectors' layout in the store; set when the store is open.
         learned_through: Place in the log of the last reward that the policy learned.
@@ -132,6 +140,7 @@ class Placement:
     reward: RewardSpec
     parameters: Mapping[str, object]
     pricing: Pricing | None = None
+    behaviour: tuple[str, ...] = ()
     fingerprint: str = ""
     layout: int = 0
     learned_through: int = 0
@@ -171,6 +180,30 @@ class Placement:
         changed.default = Choices.of([action], self.pairs)
         changed.baseline = self.among([action])
         return changed
+
+    @property
+    def asks_behaviour(self) -> bool:
+        """Whether policy or rules look at sessions against the visitor's past."""
+        return bool(self.behaviour) or any(one.root == "behaviour" for one in self.rulebook.fields)
+
+    def context_of(
+        self, look: Look, described: Context, slot: int | None, fields: Mapping[str, Any]
+    ) -> npt.NDArray[np.float32]:
+        """What the policy sees of a visitor and a request.
+
+        Args:
+            look: The visitor now.
+            described: Their context.
+            slot: Of their segment.
+            fields: The request's own.
+
+        Raises:
+            ContextError: One of the fields breaks a rule.
+        """
+        seen = described.vector
+        if self.behaviour:
+            seen = np.concatenate([seen, behaviour_vector(look.session(), self.behaviour)])
+        return self.contexts.encode(seen, slot, fields)
 
     @property
     def window_us(self) -> int:
@@ -236,7 +269,8 @@ def build_placement(
     n_hashed = settings.hashed_features
     hashed = hashed_names(n_hashed)
     fields += tuple(ContextField(name) for name in hashed)
-    contexts = ContextEncoder(Pipeline.feature_names, fields, N_SLOTS)
+    behaviour = tuple(f"behaviour.{name}" for name in settings.behaviour)
+    contexts = ContextEncoder((*Pipeline.feature_names, *behaviour), fields, N_SLOTS)
     feature_names = tuple(sorted({name for action in chosen for name, _ in action.features}))
     pairs = PairEncoder((*feature_names, *hashed), settings.crosses, contexts.names, n_hashed)
     rulebook = rulebook_of(settings, configured, tracked)
@@ -256,6 +290,7 @@ def build_placement(
         reward=settings.reward.spec(),
         parameters=_parameters(settings),
         pricing=_pricing(settings, chosen[0], policy),
+        behaviour=settings.behaviour,
     )
 
 

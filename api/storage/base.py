@@ -465,6 +465,14 @@ class Store(ABC):
         """Drop them all, and how far they reached."""
 
     @abstractmethod
+    def save_habits(self, habits: Sequence[tuple[str, int, bytes | None]]) -> Future[None]:
+        """Save or (where data is None) drop visitors' habits in one transaction."""
+
+    @abstractmethod
+    def load_habits(self) -> Iterator[tuple[str, bytes]]:
+        """Every saved visitor's habits, the one seen last comes last."""
+
+    @abstractmethod
     def append_transitions(
         self, rows: Sequence[TransitionRow], through: Through | None
     ) -> Future[list[tuple[int, TransitionRow]]]:

@@ -113,6 +113,7 @@ _STEPS = (
         "exposures",
         "DELETE FROM exposures WHERE visitor IN (SELECT value FROM json_each(:decided_under))",
     ),
+    ("habits", "DELETE FROM habits WHERE visitor IN (SELECT value FROM json_each(:ids))"),
     (
         "memberships",
         "DELETE FROM memberships WHERE visitor IN (SELECT value FROM json_each(:decided_under))",

@@ -295,6 +295,18 @@ def memberships_and_their_transitions(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def habits_of_visitors(db: Database) -> None:
+    """Sessions against each visitor's own past, for those seen last."""
+    db.execute(
+        """CREATE TABLE habits (
+            visitor TEXT PRIMARY KEY,
+            seq INTEGER NOT NULL,
+            data BLOB NOT NULL
+        )"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

@@ -343,6 +343,25 @@ class SQLiteStore(Store):
         self._connection.execute("DELETE FROM state WHERE key = ?", (EXPOSURES,))
         self._connection.execute("DELETE FROM exposures")
 
+    def save_habits(self, habits: Sequence[tuple[str, int, bytes | None]]) -> Future[None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO habits VALUES (?, ?, ?)",
+                [row for row in habits if row[2] is not None],
+            )
+            connection.executemany(
+                "DELETE FROM habits WHERE visitor = ?",
+                [(visitor,) for visitor, _, data in habits if data is None],
+            )
+
+        return self.writer.call(work)
+
+    def load_habits(self) -> Iterator[tuple[str, bytes]]:
+        """See `Store`."""
+        return self._connection.execute("SELECT visitor, data FROM habits ORDER BY seq")
+
     def append_transitions(
         self, rows: Sequence[TransitionRow], through: Through | None
     ) -> Future[list[tuple[int, TransitionRow]]]:

@@ -27,7 +27,7 @@ CAP = {"limits": [{"kind": "content", "times": 50, "days": 7}]}
 STOCK = InventorySettings(name="stock", units=100_000, actions=("tea",), hold_minutes=60)
 PERSONAL = {
     "events", "decisions", "rewards", "dead_letters", "profiles", "aliases", "exposures",
-    "settlements", "memberships", "transitions",
+    "settlements", "memberships", "transitions", "habits",
 }  # fmt: skip
 OTHER = {
     "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
@@ -41,7 +41,10 @@ def configured(folder: Path, kind: str = "linucb", **policy: Any) -> Settings:
     service = made.service.model_copy(update={"durability": "crash"})
     absences = (AbsenceSettings(name="away", days=30),)
     segments = made.segments.model_copy(update={"absences": absences})
+    (home,) = made.placements
+    placements = (home.model_copy(update={"behaviour": ("gap", "price")}),)
     changes = {
+        "placements": placements,
         "limits": limits,
         "service": service,
         "inventories": (STOCK,),
