@@ -26,7 +26,7 @@ from segments.pipeline import Pipeline
 log = structlog.get_logger()
 
 TICK_SECONDS: Final = 0.25
-LOOKS_AT_ONCE: Final = 20
+LOOKS_AT_ONCE: Final = 10
 """Between two turns of the event loop: about a millisecond."""
 RETRY_SECONDS: Final = 1.0
 
@@ -126,7 +126,9 @@ class Members:
                 members.load(visitor, segment, from_us(since_us))
                 cause: Cause = "refit" if refitted and grouping == LEARNED else "time"
                 members.touch(visitor, from_us(through.at_us), cause)
-                self._count(grouping, segment, 1)
+                self._counts[grouping, segment] += 1
+        for grouping, segment in self._counts:
+            self._count(grouping, segment, 0)
         return self._through.seq
 
     def resume(self) -> None:
@@ -205,9 +207,13 @@ class Members:
     async def _write(self, through: Through | None) -> None:
         if not self._unsaved:
             return
-        rows = list(self._unsaved)
-        written = await self._store.append_transitions(rows, through)
-        del self._unsaved[: len(rows)]
+        # Not put back when cancelled: then they are at the disk, or found again at the next start.
+        rows, self._unsaved = self._unsaved, []
+        try:
+            written = await self._store.append_transitions(rows, through)
+        except StoreError:
+            self._unsaved = rows + self._unsaved
+            raise
         for _, row in written:
             self._metrics.transitions.labels(row.grouping, row.cause).inc()
         if written:

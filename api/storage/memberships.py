@@ -1,8 +1,8 @@
 """Who is in which segment, and every change of it: rows of the log, in one transaction each.
 
 Functions of a connection. The row of a transition and that of the membership which it leads to are
-written together, and a transition that leads where a membership is already is left out: so after a
-crash nothing is lost or there twice, whatever is found again.
+written together, and a transition that does not go from where the membership is is left out: so
+after a crash nothing is lost or there twice, whatever is found again.
 """
 
 import json
@@ -81,8 +81,8 @@ def append(
         key = (row.visitor, row.grouping)
         sql = "SELECT segment FROM memberships WHERE visitor = ? AND grouping = ?"
         found = connection.execute(sql, key).fetchone()
-        if (found[0] if found else None) == row.target:
-            continue
+        if (found[0] if found else None) != row.source:
+            continue  # it is there already, or one before it is missing: it is found again
         cursor = connection.execute(_INSERT, row)
         written.append((cursor.lastrowid or 0, row))
         if row.target is None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from api.storage.base import (
     Store,
     StoreUnavailableError,
 )
+from api.storage.memberships import THROUGH, Through, TransitionRow
 from api.storage.sqlite import SQLiteStore
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion, Line
@@ -495,3 +497,31 @@ def test_a_list_with_an_id_that_is_there_is_refused_as_a_whole(
         assert await store.decisions_of_list("l1") == []
 
     run(opened(), work)
+
+
+def test_a_transition_goes_from_where_the_membership_is_and_is_there_once(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    """Whatever is found again after a crash, the log of changes is a chain for each visitor."""
+
+    def row(source: str | None, target: str | None, at_us: int) -> TransitionRow:
+        return TransitionRow("ann", "segments", source, target, at_us, "event", 1)
+
+    chain = [row(None, "s1", 1), row("s1", "s2", 2), row("s2", "s1", 3)]
+
+    async def work(store: Store) -> Any:
+        first = await store.append_transitions(chain[:2], Through(7, 2, 1))
+        again = await store.append_transitions([chain[0], *chain], None)
+        gone = await store.append_transitions([row("s1", None, 4)], None)
+        return first, again, gone, await store.members("segments", "s1", "", 9)
+
+    store = opened()
+    first, again, gone, members = run(store, work)
+    assert first == [(1, chain[0]), (2, chain[1])]
+    assert again == [(3, chain[2])]
+    assert gone == [(4, row("s1", None, 4))]
+    assert members == []
+    reopened = opened()
+    assert list(reopened.load_memberships()) == []
+    assert Through.load(reopened.load_state(THROUGH)) == Through(7, 2, 1)
+    run(reopened, lambda s: asyncio.sleep(0))
