@@ -3,7 +3,7 @@
     python -m benchmarks.context [--data DIR] [--json FILE] [--quick]
 
 Where it stands: the demo's replay (a year of real baskets through a real server), once for each
-configuration and run. Segments are fitted after 1 % of the baskets, and again every tenth of
+configuration and run. Segments are fitted after 1 % of the baskets, and again each quarter of
 them. Runs differ in the service's own draws; baskets, and so the outcomes, are the same, and each
 configuration is compared basket by basket with the one without segments.
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 N_HOUSEHOLDS, QUICK_HOUSEHOLDS = 300, 40
 N_RUNS, QUICK_RUNS = 2, 1
-REFITS: Final = (0.01, *(share / 10 for share in range(1, 10)))
+REFITS: Final = (0.01, 0.25, 0.5, 0.75)
 WITHOUT: Final = "without segments"
 TIERS: Final = 'family = "value-tiers"\n'
 VARIANTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {

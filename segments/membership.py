@@ -11,7 +11,8 @@ so far ahead: one reading more. A visitor who stays away is looked at again ther
 far ahead each time.
 
 **Hysteresis.** A visitor who has changed segment stays in the new one for at least `settle_s`, so
-that someone on a border does not flap; until then a change is put off, not lost.
+that someone on a border does not flap; until then a change is put off, not lost. Another model is
+no flapping: it moves visitors at once.
 """
 
 from __future__ import annotations
@@ -204,7 +205,9 @@ class Membership:
         change = None
         if segment is None:
             del self._members[visitor]
-        if segment != source and (segment is None or at_s >= free_s):
+        if segment != source and (
+            segment is None or at_s >= free_s or member.cause == "refit"  # which is no flapping
+        ):
             at = datetime.fromtimestamp(at_s, UTC)
             change = Transition(visitor, source, segment, at, member.cause)
             member.segment, member.changed_s = segment, at_s

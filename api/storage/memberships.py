@@ -8,6 +8,7 @@ after a crash nothing is lost or there twice, whatever is found again.
 import json
 import sqlite3
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 
 THROUGH = "transitions_through"
@@ -55,6 +56,16 @@ class MembershipRow(NamedTuple):
     grouping: str
     segment: str
     since_us: int
+
+
+class DailyMove(NamedTuple):
+    """How many visitors went one way on a day."""
+
+    day: date
+    source: str | None
+    target: str | None
+    cause: str
+    n: int
 
 
 _COLUMNS = ", ".join(TransitionRow._fields)
@@ -129,3 +140,11 @@ def flows(
     sql = """SELECT grouping, source, target, cause, count(*) FROM transitions
              WHERE at_us >= ? AND at_us < ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 5 DESC, 2, 3, 4"""
     return connection.execute(sql, (from_us, until_us)).fetchall()
+
+
+def daily(connection: sqlite3.Connection, grouping: str) -> list[DailyMove]:
+    """All ways of a grouping by day (UTC), the oldest first."""
+    sql = """SELECT date(at_us / 1000000, 'unixepoch'), source, target, cause, count(*)
+             FROM transitions WHERE grouping = ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
+    rows = connection.execute(sql, (grouping,))
+    return [DailyMove(date.fromisoformat(day), *rest) for day, *rest in rows]

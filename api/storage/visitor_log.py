@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from api.ingest.conversion import EVENT_JSON, ORDER
 from api.loop.clock import from_us, to_us
 from api.loop.snapshot import POPULATION
+from api.settings import LEARNED
 from api.storage.base import RefitRow, StoreError
-from api.storage.memberships import flows
+from api.storage.memberships import DailyMove, daily, flows
 from api.storage.reading import reading
 from policy import model_file
 from policy.errors import ModelFileError
@@ -100,6 +101,11 @@ class VisitorLog:
         """Changes of segment since a time: (grouping, source, target, cause, visitors)."""
         with reading(self.path) as connection:
             return flows(connection, to_us(since), FOREVER_US)
+
+    def moves(self) -> list[DailyMove]:
+        """All changes of the learned segments, by day."""
+        with reading(self.path) as connection:
+            return daily(connection, LEARNED)
 
     def latest(self) -> datetime:
         """When the last event of the log happened.

@@ -117,6 +117,18 @@ def test_a_change_is_put_off_after_another_and_not_lost():
     assert (late.target, late.cause, late.at) == ("west", "event", START + 11 * MINUTE)
 
 
+def test_another_model_moves_visitors_at_once():
+    side = {"now": "west"}
+    members = Membership(lambda visitor, when: side["now"], settle_s=600.0)
+    for minute, (where, cause) in enumerate(
+        [("west", "event"), ("east", "event"), ("up", "refit")]
+    ):
+        side["now"] = where
+        members.touch("ann", START + minute * MINUTE, cause)
+        (change,) = members.advance(START + minute * MINUTE)
+        assert (change.target, change.cause) == (where, cause)
+
+
 @pytest.mark.parametrize("reach_days", [0.5, 1.0, 40.0])
 def test_a_short_reach_finds_the_same_to_the_second(reach_days):
     pipeline, members = absent()

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from api.cli.segments.movement import Movement, latest_moves
 from api.cli.segments.source import NamedFit, Source
 from api.segment_families import family_of
 from api.storage.base import StoreError
@@ -23,6 +24,8 @@ from segments.evaluation.value import Value, future_value
 
 MAX_ROWS = 5_000
 """Visitors that stability and the map look at."""
+MOVED_DAYS = 30
+"""Of the flows that a report shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Report:
         stability: Of fitting it again, or None where that was not asked or cannot be said.
         worth: What it knew about the future, or None where that was not asked.
         history: The fits up to this one, the oldest first.
+        movement: How visitors moved of late; None where the store knows of no move.
     """
 
     fit: NamedFit
@@ -74,6 +78,7 @@ class Report:
     stability: Stability | None
     worth: Worth | None
     history: tuple[Past, ...]
+    movement: Movement | None
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -127,6 +132,7 @@ def report(
         else bootstrap_stability(family, cohort, segmentation.assigner, rng, draws),
         _worth(source, fit, outcome_days),
         _history(source, fit),
+        _movement(source),
     )
 
 
@@ -187,6 +193,12 @@ def _worth(source: Source, fit: NamedFit, days: int | None) -> Worth | None:
     ]
     said = f"spend in {days} days" if source.target is None else source.target
     return Worth(said, future_value(labels, crowd.outcome), tuple(means))
+
+
+def _movement(source: Source) -> Movement | None:
+    if source.log is None:
+        return None
+    return latest_moves(source.log.moves(), source.log.latest() - timedelta(days=MOVED_DAYS))
 
 
 def _labelled(fit: NamedFit) -> list[tuple[int, Segment]]:

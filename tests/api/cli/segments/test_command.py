@@ -191,6 +191,11 @@ def test_a_store_without_a_service_is_refitted_and_the_changes_are_told(tmp_path
     assert "3 │ 2026-02-10" in said("list", "--source", store)
     moved = said("moves", "--source", store, "--days", 90)
     assert "segments │ - │" in moved
+    page = tmp_path / "page.html"
+    said("show", "--source", store, "--out", page)
+    text = page.read_text(encoding="utf-8")
+    assert "Members, day by day" in text
+    assert "Who changed segment since" in text
 
 
 def test_changes_are_asked_of_a_store(tmp_path: Path) -> None:
