@@ -95,17 +95,20 @@ class VisitorLog:
         """Every refit and what came of it, the oldest first."""
         sql = f"SELECT {', '.join(RefitRow._fields)} FROM refits ORDER BY seq"  # noqa: S608  # our own
         with reading(self.path) as connection:
+            if not _has(connection, "refits"):
+                return ()
             return tuple(RefitRow(*row) for row in connection.execute(sql))
 
     def flows(self, since: datetime) -> list[tuple[str, str | None, str | None, str, int]]:
         """Changes of segment since a time: (grouping, source, target, cause, visitors)."""
         with reading(self.path) as connection:
-            return flows(connection, to_us(since), FOREVER_US)
+            known = _has(connection, "transitions")
+            return flows(connection, to_us(since), FOREVER_US) if known else []
 
     def moves(self) -> list[DailyMove]:
         """All changes of the learned segments, by day."""
         with reading(self.path) as connection:
-            return daily(connection, LEARNED)
+            return daily(connection, LEARNED) if _has(connection, "transitions") else []
 
     def latest(self) -> datetime:
         """When the last event of the log happened.
@@ -186,6 +189,12 @@ class VisitorLog:
                 event = _event(body)
                 if event is not None:
                     yield event
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether the store is of a version that writes this down."""
+    sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(sql, (table,)).fetchone() is not None
 
 
 def _load(connection: sqlite3.Connection, pipeline: Pipeline) -> None:

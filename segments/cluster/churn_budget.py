@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from segments.cluster.assign.base import Assigner
+    from segments.cluster.assign.base import Assigner, Labels
 
 _HALVINGS: Final = 6
 """Of the way, in the search: steps of a sixty-fourth."""
@@ -65,8 +65,8 @@ def within_budget(
 
     def fits(model: Model) -> bool:
         labels = model.labels(vectors)
-        filled = len(np.unique(labels[labels >= 0])) == model.n_labels
-        return filled and float((labels != before).mean()) <= max_churn
+        moved = float((labels != before).mean())
+        return moved <= max_churn and _goes_on(before, labels, model.n_labels)
 
     if fits(optimum):
         return optimum
@@ -80,3 +80,13 @@ def within_budget(
             high = middle
     found = fallback if kept is None else kept
     return optimum if found is None else found
+
+
+def _goes_on(before: Labels, labels: Labels, n_labels: int) -> bool:
+    """Whether every label has members, and most of them are whom it had, and most it had stayed.
+
+    Else `segments.cluster.alignment` gives it another name, and all of its members with it.
+    """
+    stayed = np.bincount(labels[(labels == before) & (labels >= 0)], minlength=n_labels)
+    had, has = (np.bincount(one[one >= 0], minlength=n_labels) for one in (before, labels))
+    return bool((has > 0).all() and (2 * stayed >= had).all() and (2 * stayed >= has).all())

@@ -3,6 +3,8 @@
 import csv
 import re
 import shlex
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -202,3 +204,16 @@ def test_changes_are_asked_of_a_store(tmp_path: Path) -> None:
     result = segue("moves", "--source", tmp_path / "x.parquet")
     assert result.exit_code != 0
     assert "changes are in a store" in result.stderr
+
+
+def test_a_store_of_before_refits_and_changes_were_written_down_is_read(
+    store: Path, tmp_path: Path
+) -> None:
+    older = tmp_path / "older.db"
+    with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(older)) as copy:
+        source.backup(copy)
+        for table in ("refits", "transitions", "memberships"):
+            copy.execute(f"DROP TABLE {table}")
+    assert "2 kept" in said("list", "--source", older)
+    assert "31 │ 51.7%" in said("show", "--source", older)
+    said("moves", "--source", older)
