@@ -14,7 +14,7 @@ class Recipe:
 
     Args:
         family: One of `FAMILIES`.
-        n_segments: As it was asked for; None for as many as the family finds.
+        n_segments: Of k-means, as it was asked for; None for as many as the family finds.
     """
 
     family: str
@@ -46,11 +46,11 @@ def wanted(settings: SegmentSettings, live: Recipe | None) -> Recipe:
         family = live.family
     else:
         family = settings.family or _default(settings)
-    stays = live is not None and live.family == family
-    n_segments = settings.n_segments
-    if n_segments is None and live is not None and stays:
-        n_segments = live.n_segments
-    return Recipe(family, n_segments)
+    if family != K_MEANS:
+        return Recipe(family, None)  # the others find their number
+    if settings.n_segments is None and live is not None and live.family == family:
+        return live
+    return Recipe(family, settings.n_segments)
 
 
 def _default(settings: SegmentSettings) -> str:
