@@ -28,6 +28,9 @@ log = structlog.get_logger()
 TICK_SECONDS: Final = 0.25
 LOOKS_AT_ONCE: Final = 10
 """Between two turns of the event loop: about a millisecond."""
+REST_SECONDS: Final = 0.001
+"""Between looks, when there are many: requests come first."""
+WRITTEN_AT_ONCE: Final = 500
 RETRY_SECONDS: Final = 1.0
 
 Listener = Callable[[Sequence[tuple[int, TransitionRow]]], None]
@@ -172,8 +175,9 @@ class Members:
                     self._pipeline.population_seq, self._clock.now_us(), self._version()
                 )
                 more = self._look()
-                await self._write(None if more else through)
-            await asyncio.sleep(0)
+                if not more or len(self._unsaved) >= WRITTEN_AT_ONCE:
+                    await self._write(None if more else through)
+            await asyncio.sleep(REST_SECONDS if more else 0.0)
 
     async def flush(self) -> None:
         """Write down what was found so far, as at a stop.
