@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.loop.clock import Clock
+from api.loop.crowd import crowd_vectors
 from api.loop.errors import NotFoundError
 from api.loop.members import Members
 from api.storage.base import Store
@@ -27,7 +28,6 @@ from segments.membership import Transition
 from segments.pipeline import Pipeline
 
 N_TRAITS = 6
-DESCRIBED_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +125,8 @@ class SegmentViews:
             NotFoundError: There is none of this number that fits the features of now.
         """
         fits = [await self._fit(name, version) for name, version in (("old", old), ("new", new))]
-        vectors = await self.vectors()
+        vectors = await crowd_vectors(self._pipeline, self._clock.now())
         return await asyncio.to_thread(_compared, fits[0], fits[1], vectors)
-
-    async def vectors(self, most: int | None = None) -> npt.NDArray[np.float32]:
-        """Features of the visitors, a few at a time so that requests come in between.
-
-        Args:
-            most: Only so many, the latest to come; None for all.
-        """
-        now = self._clock.now()
-        visitors = list(self._pipeline.visitors())[-most if most else None :]
-        vectors = np.empty((len(visitors), len(self._pipeline.feature_names)), np.float32)
-        for row, visitor in enumerate(visitors):
-            vectors[row] = self._pipeline.describe(visitor, now).vector
-            if row % DESCRIBED_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return vectors
 
     async def _fit(self, name: str, version: int) -> Segmentation:
         data = await self._store.segmentation(version)

@@ -21,7 +21,7 @@ from api.loop.clock import from_us, to_us
 from api.loop.snapshot import POPULATION
 from api.settings import LEARNED
 from api.storage.base import RefitRow, StoreError
-from api.storage.memberships import DailyMove, daily, flows
+from api.storage.memberships import DailyMove, TransitionRow, daily, flows, last
 from api.storage.reading import reading
 from policy import model_file
 from policy.errors import ModelFileError
@@ -104,6 +104,13 @@ class VisitorLog:
         with reading(self.path) as connection:
             known = _has(connection, "transitions")
             return flows(connection, to_us(since), FOREVER_US) if known else []
+
+    def changes(self, visitor: str, limit: int) -> list[TransitionRow]:
+        """The last changes of segment of a visitor, the newest first."""
+        with reading(self.path) as connection:
+            if not _has(connection, "transitions"):
+                return []
+            return [row for _, row in last(connection, [visitor], limit)]
 
     def moves(self) -> list[DailyMove]:
         """All changes of the learned segments, by day."""

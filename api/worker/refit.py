@@ -7,13 +7,11 @@ Each is written down with what came of it. One that would call more visitors oth
 import asyncio
 import sys
 from collections.abc import Callable
-from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 
 from api.loop.clock import Clock
+from api.loop.crowd import crowd_vectors
 from api.loop.metrics import Metrics
 from api.loop.snapshot import Snapshots
 from api.settings import Settings
@@ -26,7 +24,6 @@ from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
 
-DESCRIBED_AT_ONCE = 50
 CHECK_EVERY_SECONDS = 5.0
 HOUR_US = 3_600_000_000
 FIT_SECONDS = 1800.0
@@ -175,7 +172,8 @@ class Refitter:
         )
 
     async def _fit(self, recipe: Recipe) -> tuple[Segmentation, int]:
-        vectors = await self._vectors(self._clock.now())
+        most = self._settings.max_fit_visitors
+        vectors = await crowd_vectors(self._pipeline, self._clock.now(), most)
         previous = self._pipeline.segmentation
         kept = None if previous is None or self._is_another(recipe) else previous.assigner.n_labels
         task = Task(
@@ -189,16 +187,6 @@ class Refitter:
         )
         packed = await asyncio.to_thread(pack_task, task, vectors, previous)
         return unpack_result(await _in_a_process(packed)), len(vectors)
-
-    async def _vectors(self, now: datetime) -> npt.NDArray[np.float32]:
-        """Features of the visitors, a few at a time so that requests come in between."""
-        visitors = list(self._pipeline.visitors())[-self._settings.max_fit_visitors :]
-        vectors = np.empty((len(visitors), len(self._pipeline.feature_names)), np.float32)
-        for row, visitor in enumerate(visitors):
-            vectors[row] = self._pipeline.describe(visitor, now).vector
-            if row % DESCRIBED_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return vectors
 
 
 def _said(error: Exception) -> str:

@@ -20,6 +20,7 @@ from api.cli.segments.refitting import alone, by_service, dry
 from api.cli.segments.report import compared, report
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
+    change_in_words,
     changes,
     in_words,
     moved_in_words,
@@ -58,6 +59,7 @@ OutcomeOption = Annotated[
 ]
 CONFIG = Path("segue.toml")
 LAST_STORIES = 10
+LAST_CHANGES = 5
 
 
 @app.command("list")
@@ -141,6 +143,7 @@ def explain(
         where = _source(config, source)
         named = where.fit(fit)
         found = explained(where, named, visitor, np.random.default_rng(seed))
+        moved = [] if where.log is None else where.log.changes(found.visitor, LAST_CHANGES)
     segment = found.segment
     _say(f"{found.visitor} is in {segment.id}: {segment.description} ({named.name}).")
     if found.rule is not None and found.rule != segment.description:
@@ -151,6 +154,7 @@ def explain(
         values = (trait.own, trait.segment, trait.everybody)
         table.add_row(trait.feature, *(f"{value:,.4g}" for value in values))
     console.print(table)
+    _say(*map(change_in_words, moved))
     if found.leaves is not None:
         _say(
             f"By doing nothing, moves to {found.leaves.target} on {found.leaves.at:%Y-%m-%d %H:%M}."

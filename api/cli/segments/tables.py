@@ -8,6 +8,7 @@ from rich.table import Table
 from api.cli.segments.report import Report
 from api.loop.clock import from_us
 from api.storage.base import RefitRow
+from api.storage.memberships import TransitionRow
 from api.storage.visitor_log import SavedFit
 from segments.cluster.segmentation import Segment, Segmentation
 from segments.evaluation.migration import Migration
@@ -61,6 +62,13 @@ def of_moves(flows: Sequence[tuple[str, str | None, str | None, str, int]], titl
     for grouping, source, target, cause, n in flows:
         table.add_row(escape(grouping), source or "-", target or "-", cause, f"{n:,}")
     return table
+
+
+def change_in_words(row: TransitionRow) -> str:
+    """A change of segment in a sentence."""
+    why = {"event": "by an event", "time": "as time passed", "refit": "by a refit"}[row.cause]
+    way = f"from {row.source or 'nowhere'} to {row.target or 'nowhere'}"
+    return f"{from_us(row.at_us):%Y-%m-%d %H:%M}: {way} ({row.grouping}), {why}."
 
 
 def in_words(segment: Segment) -> str:

@@ -193,6 +193,7 @@ def test_a_store_without_a_service_is_refitted_and_the_changes_are_told(tmp_path
     assert "3 │ 2026-02-10" in said("list", "--source", store)
     moved = said("moves", "--source", store, "--days", 90)
     assert "segments │ - │" in moved
+    assert "from nowhere to s1 (segments), by " in said("explain", "v1", "--source", store)
     page = tmp_path / "page.html"
     said("show", "--source", store, "--out", page)
     text = page.read_text(encoding="utf-8")
