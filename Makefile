@@ -80,6 +80,9 @@ bench-bakeoff: $(VENV)/.peers ## mean reward beside five peer libraries (an hour
 bench-budget: $(VENV)/.dev ## spend and value of budgets over 200 simulated days, and oversold units
 	$(BIN)/python -m benchmarks.budget $(ARGS)
 
+bench-context: $(VENV)/.demo ## whether segments and behaviour help or hurt the policy (15 minutes)
+	$(BIN)/python -m benchmarks.context $(ARGS)
+
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
 
@@ -96,8 +99,14 @@ bench-prices: $(VENV)/.peers ## revenue of prices out of a range, VW's CATS and 
 bench-probabilities: $(VENV)/.dev ## a million distributions checked, 100,000 draws from five of each kind
 	$(BIN)/python -m benchmarks.probabilities $(ARGS)
 
+bench-refit: $(VENV)/.dev ## whether the service's refits keep customers where they behave as before
+	$(BIN)/python -m benchmarks.refit $(ARGS)
+
 bench-segments: $(VENV)/.train ## whether segments last, are apart and know the future, on three shops
 	$(BIN)/python -m benchmarks.segments $(ARGS)
+
+bench-membership: $(VENV)/.dev ## what keeping every visitor's segment current costs
+	$(BIN)/python -m benchmarks.membership $(ARGS)
 
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
 	$(BIN)/python -m benchmarks.slots $(ARGS)

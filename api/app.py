@@ -18,7 +18,16 @@ from api.loop.engine import Engine
 from api.personalizer.paths import PREFIX as PERSONALIZER
 from api.personalizer.problems import personalizer_body
 from api.problems import MEDIA_TYPE, FieldFault, Problem, shown
-from api.routes import deliveries, health, insight, personalizer, policies, privacy, readings
+from api.routes import (
+    deliveries,
+    health,
+    insight,
+    personalizer,
+    policies,
+    privacy,
+    readings,
+    segments,
+)
 from api.routes.answering import hot_routes
 from api.routes.hot import documented, schemas
 from api.settings import Settings
@@ -92,6 +101,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(personalizer.router)
     app.include_router(privacy.router)
     app.include_router(readings.router)
+    app.include_router(segments.router)
     app.include_router(insight.router)
     app.include_router(policies.router)
     app.include_router(deliveries.router)

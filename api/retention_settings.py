@@ -40,10 +40,21 @@ class RetentionSettings(Section):
         7, ge=4, le=LONGEST_DAYS, description="Webhooks to endpoints, delivered or not."
     )
 
+    transitions_days: int | None = Field(
+        None, ge=1, le=LONGEST_DAYS, description="Changes of segment."
+    )
+
     @property
     def keeps_all(self) -> bool:
         """Whether nothing of the log ever goes."""
-        return not any((self.events_days, self.decisions_days, self.dead_letters_days))
+        return not any(
+            (
+                self.events_days,
+                self.decisions_days,
+                self.dead_letters_days,
+                self.transitions_days,
+            )
+        )
 
 
 def retention_faults(settings: "Settings") -> Iterator[str]:

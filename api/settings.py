@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from api.personalizer.settings import PersonalizerSettings, personalizer_faults
 from api.promotion_settings import PromotionSettings, promotion_faults
-from api.retention_settings import RetentionSettings, retention_faults
+from api.retention_settings import LONGEST_DAYS, RetentionSettings, retention_faults
 from api.reward_settings import RewardSettings
 from api.rule_checks import rule_faults
 from api.rule_settings import (
@@ -45,6 +45,7 @@ from api.rule_settings import (
     Timezone,
 )
 from api.section import Name, Section, nearest
+from api.segment_families import FAMILIES, MAX_CHURN
 from api.segment_settings import MOST_HAND_MADE, CriteriaSettings, HandMadeSettings
 from api.supply_checks import supply_faults
 from api.supply_settings import BudgetSettings, InventorySettings
@@ -54,6 +55,7 @@ from policy.errors import PolicyError
 from policy.hashing import MOST_HASHED
 from policy.ppo.network import KIND as PPO
 from policy.ppo.policy import check_parameters
+from segments.behaviour.reading import BEHAVIOURS
 
 
 def _is_hash(value: str) -> str:
@@ -78,11 +80,22 @@ def _is_origin(value: str) -> str:
     return value
 
 
+def _is_behaviour(value: str) -> str:
+    if value not in BEHAVIOURS:
+        raise ValueError(f"must be one of {', '.join(BEHAVIOURS)}{nearest(value, BEHAVIOURS)}")
+    return value
+
+
 Origin = Annotated[str, AfterValidator(_is_origin)]
+Behaviour = Annotated[str, AfterValidator(_is_behaviour)]
 KeyHash = Annotated[str, AfterValidator(_is_hash)]
 ContextValues = Annotated[Literal["number"] | tuple[str, ...], PlainValidator(_values)]
 Scope = Literal["decide", "ingest", "reward", "read", "privacy", "admin"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+LEARNED = "segments"
+"""The grouping of the segments that are fitted; every other is named by the configuration."""
 
 
 class SettingsError(ValueError):
@@ -144,10 +157,35 @@ class EventSettings(Section):
     )
 
 
+class AbsenceSettings(Section):
+    """`[[segments.absences]]`: those who have not been seen, or not bought, for so many days."""
+
+    name: Name = Field(description="Unique name, such as `lapsed`.")
+    feature: Literal["unseen_days", "recency_days"] = Field(
+        "unseen_days", description="`unseen_days` since any event, `recency_days` since an order."
+    )
+    days: float = Field(gt=0, lt=730, description="How many, below two years.")
+
+
 class SegmentSettings(Section):
     """`[segments]`: how visitors are grouped."""
 
-    n_segments: int = Field(6, ge=2, le=8, description="Number of segments.")
+    family: str | None = Field(
+        None,
+        description="How: docs/segments.md lists the families; None keeps the one in use.",
+    )
+    n_segments: int | None = Field(
+        None, ge=2, le=8, description="Number of segments, where the family has to be told."
+    )
+    max_churn: float = Field(
+        MAX_CHURN,
+        ge=0,
+        le=1,
+        description="Share of visitors a refit may put elsewhere for the same behaviour.",
+    )
+    outcome_days: int = Field(
+        90, ge=1, le=LONGEST_DAYS, description="Days of spend that `tree-rules` learn from."
+    )
     min_visitors: int = Field(50, ge=2, description="Visitors needed before the first fit.")
     max_fit_visitors: int = Field(
         100_000, ge=10, description="Visitors that a fit looks at, at most."
@@ -158,6 +196,19 @@ class SegmentSettings(Section):
     hand_made: tuple[HandMadeSettings, ...] = Field(
         (), max_length=MOST_HAND_MADE, description="Segments that a person describes."
     )
+    settle_minutes: float = Field(
+        30.0, ge=0, le=525_960, description="How long a visitor stays in a segment at least."
+    )
+    absences: tuple[AbsenceSettings, ...] = Field(
+        (), description="Time windows that visitors are in and out of, beside their segment."
+    )
+
+    @field_validator("family")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in FAMILIES:
+            raise ValueError(f"must be one of {', '.join(FAMILIES)}{nearest(value, FAMILIES)}")
+        return value
 
 
 class KeySettings(Section):
@@ -277,6 +328,9 @@ class PlacementSettings(Section):
     crosses: tuple[tuple[str, str], ...] = Field(
         (), description="Pairs of a context feature and an action feature, multiplied."
     )
+    behaviour: tuple[Behaviour, ...] = Field(
+        (), description="What the policy sees of a session against the visitor's own past."
+    )
     hashed_features: int = Field(
         0, ge=0, le=MOST_HASHED, description="Features that JSON nobody declared is hashed into."
     )
@@ -288,7 +342,7 @@ class PlacementSettings(Section):
     price_range: PriceRangeSettings | None = None
     reward: RewardSettings = Field(default_factory=RewardSettings)
 
-    @field_validator("actions")
+    @field_validator("actions", "behaviour")
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in repeated(value):
@@ -363,6 +417,7 @@ class Settings(BaseSettings):
             "budgets": [budget.name for budget in self.budgets],
             "inventories": [inventory.name for inventory in self.inventories],
             "segments.hand_made": [one.id for one in self.segments.hand_made],
+            "segments.absences": [LEARNED, *(one.name for one in self.segments.absences)],
         }
         for section, names in sections.items():
             for name in repeated(names):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segments.behaviour.session import NOTHING
 from segments.context import Context
 from segments.errors import SegmentsError
 from segments.features.affinity import PRIOR_ORDERS
@@ -19,6 +20,7 @@ from segments.population import ATTRIBUTES
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from segments.behaviour.session import SessionReading, SessionTracker
     from segments.cluster.segmentation import Segmentation
     from segments.features.base import Moment
     from segments.population import Population
@@ -34,9 +36,10 @@ class Look:
         population: whose rates smooth the visitor's own.
         segmentation: names the segment, or None.
         at: the moment.
+        habits: of the visitors' sessions, or None.
     """
 
-    __slots__ = ("_at", "_population", "_profile", "_read", "_segmentation", "visitor")
+    __slots__ = ("_at", "_habits", "_population", "_profile", "_read", "_segmentation", "visitor")
 
     def __init__(
         self,
@@ -45,12 +48,14 @@ class Look:
         population: Population,
         segmentation: Segmentation | None,
         at: Moment,
+        habits: SessionTracker | None = None,
     ) -> None:
         self.visitor = visitor
         self._profile = profile
         self._population = population
         self._segmentation = segmentation
         self._at = at
+        self._habits = habits
         self._read: list[float] | None = None
 
     def context(self) -> Context:
@@ -68,6 +73,12 @@ class Look:
             position: in `Pipeline.feature_names`.
         """
         return SCHEMA.readings[position].natural(self._scaled()[position])
+
+    def session(self) -> SessionReading:
+        """The running session against the visitor's own past; nothing where none is followed."""
+        if self._habits is None:
+            return NOTHING
+        return self._habits.read_at(self.visitor, self._at.seconds)
 
     def consent(self, purpose: str) -> bool | None:
         """Whether the visitor last granted or refused a purpose; None for neither."""

@@ -5,8 +5,14 @@ calls `advance`, at the latest when `due_s` says so. A profile that stands still
 with time (recency grows), so the moment at which a visitor will leave their segment without
 another event is computed beforehand, to the second, and put on a heap: nothing polls.
 
-**Hysteresis.** A visitor changes segment only once the new one has been theirs for `settle_s`
-without a break, so that someone on a border does not flap.
+**Reach.** To look ahead to the end costs forty readings of a profile, which is right for one
+visitor who is explained, and too much after each event of a shop. With `reach_s` a look goes only
+so far ahead: one reading more. A visitor who stays away is looked at again there, and then twice as
+far ahead each time.
+
+**Hysteresis.** A visitor who has changed segment stays in the new one for at least `settle_s`, so
+that someone on a border does not flap; until then a change is put off, not lost. Another model is
+no flapping: it moves visitors at once.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Final, Literal
 
 from segments.decay import DAY_S, LAST_S
@@ -26,9 +33,11 @@ if TYPE_CHECKING:
 
     SegmentAt = Callable[[str, datetime], str | None]
 
+Cause = Literal["event", "time", "refit"]
 FIRST_PROBE_S: Final = 3_600.0
 HORIZON_S: Final = 800.0 * DAY_S
 """Days count no further than two years: after that nothing changes by itself."""
+LONGEST_REACH_S: Final = 32.0 * DAY_S
 PRECISION_S: Final = 0.5
 SLACK: Final = 1_000
 ABSENCES: Final = ("recency_days", "unseen_days")
@@ -42,29 +51,30 @@ class Transition:
     Args:
         visitor: who.
         source: from where; None for a visitor met for the first time.
-        target: to where; None for out of all.
+        target: to where; None for out of all: merged into another, or gone.
         at: when it took effect.
-        cause: whether an event of the visitor brought it about, or time alone.
+        cause: what brought it about: an event of the visitor, time alone, or another model.
     """
 
     visitor: str
     source: str | None
     target: str | None
     at: datetime
-    cause: Literal["event", "time"]
+    cause: Cause
 
 
 class _Member:
     """What is known of one visitor."""
 
-    __slots__ = ("by_event", "due_s", "pending", "segment", "since_s")
+    __slots__ = ("cause", "changed_s", "due_s", "free_s", "reach_s", "segment")
 
-    def __init__(self) -> None:
+    def __init__(self, reach_s: float) -> None:
         self.segment: str | None = None
-        self.pending: str | None = None
-        self.since_s: float | None = None  # since when pending; None if nothing is
+        self.changed_s = -inf
+        self.free_s = -inf  # from when on they may change again
         self.due_s = 0.0
-        self.by_event = True
+        self.reach_s = reach_s
+        self.cause: Cause = "event"
 
 
 class Membership:
@@ -72,11 +82,12 @@ class Membership:
 
     Args:
         segment_at: the segment of a visitor at a time, had they done nothing more until then,
-            such as `by_segmentation` or `by_absence`.
-        settle_s: seconds that a new segment has to last before it counts; at least 0.
+            such as `by_segmentation` or `by_absence`; None for one in no segment, who is let go.
+        settle_s: seconds that a visitor stays in a segment at least; at least 0.
+        reach_s: seconds that a look after an event goes ahead, above 0; None for all.
 
     Raises:
-        SegmentsError: if `settle_s` is negative.
+        SegmentsError: if `settle_s` is negative, or `reach_s` not positive.
 
     Example:
         >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -89,11 +100,16 @@ class Membership:
         (18, ['late'])
     """
 
-    def __init__(self, segment_at: SegmentAt, settle_s: float = 0.0) -> None:
+    def __init__(
+        self, segment_at: SegmentAt, settle_s: float = 0.0, reach_s: float | None = None
+    ) -> None:
         if settle_s < 0.0:
             raise SegmentsError(f"settle_s must be at least 0, got {settle_s}")
+        if reach_s is not None and reach_s <= 0.0:
+            raise SegmentsError(f"reach_s must be above 0, got {reach_s}")
         self._segment_at = segment_at
         self._settle_s = settle_s
+        self._reach_s = reach_s
         self._members: dict[str, _Member] = {}
         self._heap: list[tuple[float, str]] = []
 
@@ -110,25 +126,70 @@ class Membership:
         member = self._members.get(visitor)
         return member.segment if member else None
 
-    def touch(self, visitor: str, at: datetime) -> None:
-        """The visitor did something: look at them at the next `advance`. Takes a microsecond."""
-        member = self._members.setdefault(visitor, _Member())
-        member.by_event = True
+    def since(self, visitor: str) -> datetime | None:
+        """When they came into it; None for one who is in none."""
+        member = self._members.get(visitor)
+        if member is None or member.changed_s == -inf:
+            return None
+        return datetime.fromtimestamp(member.changed_s, UTC)
+
+    def touch(self, visitor: str, at: datetime, cause: Cause = "event") -> None:
+        """The visitor did something: look at them at the next `advance`. Takes a microsecond.
+
+        Args:
+            visitor: who.
+            at: when.
+            cause: "refit" where it is the model that changed, "time" for a look for no reason.
+        """
+        member = self._members.get(visitor)
+        if member is None:
+            member = self._members[visitor] = _Member(self._reach_s or 0.0)
+            member.cause = cause
+        elif member.cause == "time" or cause == "event":
+            member.cause = cause
+        member.reach_s = self._reach_s or 0.0
         self._schedule(visitor, member, at.timestamp())
+
+    def load(self, visitor: str, segment: str, since: datetime) -> None:
+        """Takes back what was known of a visitor; `touch` them afterwards."""
+        member = self._members[visitor] = _Member(self._reach_s or 0.0)
+        member.segment, member.changed_s, member.cause = segment, since.timestamp(), "time"
+        member.free_s = member.changed_s + self._settle_s
+
+    def is_scheduled(self, visitor: str) -> bool:
+        """Whether the visitor will be looked at."""
+        member = self._members.get(visitor)
+        return member is not None and member.due_s > 0.0
 
     def forget(self, visitor: str) -> None:
         """Lets go of a visitor, erased or merged into another."""
         self._members.pop(visitor, None)
 
-    def advance(self, now: datetime) -> tuple[Transition, ...]:
-        """Everything that fell due up to now, in the order in which it did."""
+    def catch_up(self, visitor: str, now: datetime) -> tuple[Transition, ...]:
+        """What fell due for one visitor before now: asked before an event of theirs is folded."""
         found = []
         now_s = now.timestamp()
-        while self._heap and self._heap[0][0] <= now_s:
+        while (member := self._members.get(visitor)) and 0.0 < member.due_s < now_s:
+            change = self._look(visitor, member, member.due_s)
+            if change is not None:
+                found.append(change)
+        return tuple(found)
+
+    def advance(self, now: datetime, limit: int | None = None) -> tuple[Transition, ...]:
+        """Everything that fell due up to now, in the order in which it did.
+
+        Args:
+            now: the time.
+            limit: visitors to look at, at most; ask again until `due_s` is later than now.
+        """
+        found = []
+        now_s, n_looks = now.timestamp(), 0
+        while self._heap and self._heap[0][0] <= now_s and n_looks != limit:
             due_s, visitor = heapq.heappop(self._heap)
             member = self._members.get(visitor)
             if member is None or member.due_s != due_s:
                 continue  # scheduled anew since
+            n_looks += 1
             change = self._look(visitor, member, due_s)
             if change is not None:
                 found.append(change)
@@ -136,43 +197,56 @@ class Membership:
 
     def _look(self, visitor: str, member: _Member, at_s: float) -> Transition | None:
         segment = self._at(visitor, at_s)
-        if segment != member.segment and (member.since_s is None or segment != member.pending):
-            member.pending, member.since_s = segment, at_s
-        elif segment == member.segment:
-            member.pending = member.since_s = None
+        source, free_s = member.segment, member.free_s
+        member.due_s = 0.0
+        if at_s < member.changed_s:  # of before what was taken back: nobody goes back
+            self._schedule(visitor, member, member.changed_s)
+            return None
         change = None
-        known = member.segment is not None
-        settled = member.since_s is not None and (
-            not known or at_s - member.since_s >= self._settle_s
-        )
-        if settled:
+        if segment is None:
+            del self._members[visitor]
+        if segment != source and (
+            segment is None or at_s >= free_s or member.cause == "refit"  # which is no flapping
+        ):
             at = datetime.fromtimestamp(at_s, UTC)
-            cause: Literal["event", "time"] = "event" if member.by_event else "time"
-            change = Transition(visitor, member.segment, segment, at, cause)
-            member.segment, member.pending, member.since_s = segment, None, None
-        if member.since_s is None:
-            member.by_event = False
-        self._plan(visitor, member, segment, at_s)
+            change = Transition(visitor, source, segment, at, member.cause)
+            member.segment, member.changed_s = segment, at_s
+            if source is not None:  # whoever is new may move on at once
+                member.free_s = at_s + self._settle_s
+        if segment is None:
+            return change
+        if segment == member.segment:
+            member.cause, free_s = "time", inf
+        self._plan(visitor, member, segment, (at_s, free_s))
         return change
 
-    def _plan(self, visitor: str, member: _Member, segment: str | None, at_s: float) -> None:
-        """Schedules the next look: when what is pending has settled, or time changes something."""
-        moment = self._next_change(visitor, segment, at_s)
-        if member.since_s is not None:
-            settled = member.since_s + self._settle_s
-            moment = settled if moment is None else min(moment, settled)
-        if moment is None:
-            member.due_s = 0.0
+    def _plan(
+        self, visitor: str, member: _Member, segment: str, times: tuple[float, float]
+    ) -> None:
+        """Schedules the next look: when what is put off may be, or time changes something."""
+        at_s, free_s = times
+        if self._reach_s is None:
+            moment = self._next_change(visitor, segment, at_s, (FIRST_PROBE_S, HORIZON_S))
         else:
-            self._schedule(visitor, member, moment)
+            reach_s = member.reach_s
+            moment = self._next_change(visitor, segment, at_s, (reach_s, reach_s))
+            if moment is None and at_s + reach_s < LAST_S:
+                moment = at_s + reach_s
+                member.reach_s = min(2.0 * reach_s, LONGEST_REACH_S)
+        due_s = min(inf if moment is None else moment, free_s)
+        if due_s < inf:
+            self._schedule(visitor, member, due_s)
 
-    def _next_change(self, visitor: str, segment: str | None, at_s: float) -> float | None:
+    def _next_change(
+        self, visitor: str, segment: str, at_s: float, ahead: tuple[float, float]
+    ) -> float | None:
         """When time alone changes the segment: probed at doubling distances, then halved down.
 
         One that comes and goes between two probes is passed over.
         """
-        low, step = at_s, FIRST_PROBE_S
-        end = min(at_s + HORIZON_S, LAST_S - 1.0)
+        step, horizon = ahead
+        low = at_s
+        end = min(at_s + horizon, LAST_S - 1.0)
         while low < end:
             high = min(low + step, end)
             if self._at(visitor, high) != segment:
@@ -199,8 +273,14 @@ class Membership:
 
 
 def by_segmentation(pipeline: Pipeline) -> SegmentAt:
-    """The segment that the pipeline's segmentation puts a visitor in."""
-    return lambda visitor, at: pipeline.describe(visitor, at).segment
+    """The segment that the pipeline's segmentation puts a visitor in; None for one merged away."""
+
+    def segment_at(visitor: str, at: datetime) -> str | None:
+        if not pipeline.knows(visitor):
+            return None
+        return pipeline.describe(visitor, at).segment
+
+    return segment_at
 
 
 def by_absence(pipeline: Pipeline, feature: str, days: float, name: str) -> SegmentAt:
@@ -222,6 +302,8 @@ def by_absence(pipeline: Pipeline, feature: str, days: float, name: str) -> Segm
     position = pipeline.feature_names.index(feature)
 
     def segment_at(visitor: str, at: datetime) -> str | None:
+        if not pipeline.knows(visitor):
+            return None
         away = pipeline.look(visitor, at).natural(position)
         return name if away >= days - 1e-9 else f"not {name}"
 

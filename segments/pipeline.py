@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from segments.behaviour.session import SessionTracker
     from segments.cluster.segmentation import Segmentation
     from segments.event import Event
 
@@ -42,6 +43,8 @@ class Pipeline:
 
     Args:
         segmentation: names the segment of each context; may be replaced at any time.
+        habits: follows sessions against each visitor's own past; None for nobody's. It has a place
+            in the log of its own, and is saved by whoever made it.
 
     Attributes:
         feature_names: of `Context.vector`, in order.
@@ -63,8 +66,11 @@ class Pipeline:
 
     feature_names: tuple[str, ...] = SCHEMA.feature_names
 
-    def __init__(self, segmentation: Segmentation | None = None) -> None:
+    def __init__(
+        self, segmentation: Segmentation | None = None, habits: SessionTracker | None = None
+    ) -> None:
         self.segmentation = segmentation
+        self.habits = habits
         self._last_moment: tuple[datetime, Moment] | None = None
         self.clear()
 
@@ -102,6 +108,15 @@ class Pipeline:
         """The profiles as they are saved, in the order of `visitors`: for `segments.batch`."""
         return list(self._profiles.values())
 
+    def knows(self, visitor: str) -> bool:
+        """Whether there is a profile under exactly this id: not of one merged away, or erased."""
+        return visitor in self._profiles
+
+    def covered_seq(self, visitor: str) -> int:
+        """Sequence number of the last event of a visitor; -1 for an unknown one."""
+        data = self._profiles.get(visitor)
+        return -1 if data is None else covered_seq(data)
+
     def resolve(self, visitor: str) -> str:
         """The id in use for this one: itself unless it was merged into another."""
         return self._identities.resolve(visitor)
@@ -130,6 +145,8 @@ class Pipeline:
         absorbed = None
         if alias is not None and seq > self._identities.seq:  # else a stored link knows better
             absorbed = self._claim(alias, visitor, seq)
+        if self.habits is not None:
+            self.habits.observe(event, visitor, seq)
         if covered:  # and then it covers what the alias brought, too
             return visitor
         profile = SCHEMA.new_profile() if data is None else decode(data)
@@ -150,7 +167,9 @@ class Pipeline:
             SegmentsError: if `now` carries no timezone.
         """
         visitor, at = self.resolve(visitor), self._moment(now)
-        return Look(visitor, self._profile(visitor), self._population, self.segmentation, at)
+        return Look(
+            visitor, self._profile(visitor), self._population, self.segmentation, at, self.habits
+        )
 
     def describe(self, visitor: str, now: datetime) -> Context:
         """The visitor's context; an unknown one gets that of a visitor of no events.
@@ -236,6 +255,8 @@ class Pipeline:
         """
         for visitor in profiles:
             self._profiles.pop(visitor, None)
+            if self.habits is not None:
+                self.habits.forget(visitor)
         for visitor in ids:
             self._changes.forget(visitor)
             self._identities.unlink(visitor)
@@ -296,6 +317,8 @@ class Pipeline:
             return None
         self._identities.link(alias, visitor, seq)
         self._changes.linked(alias, links[alias], seq)
+        if self.habits is not None:
+            self.habits.merge(alias, visitor)
         data = self._profiles.pop(alias, None)  # None where the alias was linked before
         if data is not None:
             self._changes.removed(alias, seq)

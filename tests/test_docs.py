@@ -38,6 +38,7 @@ from api.rule_settings import (
 )
 from api.segment_settings import CriteriaSettings, HandMadeSettings
 from api.settings import (
+    AbsenceSettings,
     ActionSettings,
     ChallengerSettings,
     EventSettings,
@@ -71,6 +72,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[segments]": SegmentSettings,
     "[segments.criteria]": CriteriaSettings,
     "[[segments.hand_made]]": HandMadeSettings,
+    "[[segments.absences]]": AbsenceSettings,
     "[retention]": RetentionSettings,
     "[consent]": ConsentSettings,
     "[[limits]]": LimitSettings,

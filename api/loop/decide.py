@@ -223,7 +223,7 @@ class Decider:
         described = look.context()
         segmentation = self._pipeline.segmentation
         slot = segmentation.slot(described.segment) if segmentation and described.segment else None
-        context = placement.contexts.encode(described.vector, slot, asked.request.context)
+        context = placement.context_of(look, described, slot, asked.request.context)
         choices, refused = self._screened(asked, asked.choices, look, described.segment)
         if not choices.ids:
             return default_choice(placement, NO_ELIGIBLE, refused, asked.group)

@@ -15,9 +15,11 @@ from api.loop.clock import make_clock
 from api.loop.decide import Decider
 from api.loop.erase import Eraser, Memory
 from api.loop.explain import Explainer
+from api.loop.habits import HabitLog
 from api.loop.intake import Intake
 from api.loop.learn import Learner
 from api.loop.lists import ListDecider
+from api.loop.members import Members
 from api.loop.metrics import Metrics
 from api.loop.observe import Observer, TimeBounds, replay
 from api.loop.placement import build_placements
@@ -25,6 +27,7 @@ from api.loop.records import Records
 from api.loop.reward import Rewarder
 from api.loop.roster import Roster
 from api.loop.rules import tracked_of
+from api.loop.segment_views import SegmentViews
 from api.loop.shown import ShownLog
 from api.loop.snapshot import Snapshots
 from api.loop.supply import build_supply
@@ -39,6 +42,7 @@ from api.worker.promotion import Gatekeeper
 from api.worker.refit import Refitter
 from api.worker.retention import EVERY_SECONDS as RETENTION_SECONDS
 from api.worker.retention import Retention
+from segments.behaviour.session import SessionTracker
 from segments.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -62,7 +66,8 @@ class Engine:
         self.settings = settings
         self.clock = make_clock(settings.service.clock)
         self.placements = build_placements(settings)
-        self.pipeline = Pipeline()
+        asked = any(placement.asks_behaviour for placement in self.placements.values())
+        self.pipeline = Pipeline(habits=SessionTracker() if asked else None)
         self.learner: Learner | None = None
         self.metrics = Metrics()
         self.store = SQLiteStore(
@@ -71,6 +76,7 @@ class Engine:
             settings.service.deadline_ms / 1000,
         )
         rewards = {name: placement.reward for name, placement in self.placements.items()}
+        self.habits = HabitLog(self.pipeline.habits, self.pipeline, self.store)
         self.supply = build_supply(settings, self.store)
         bounds = TimeBounds.of(settings.events, self.clock)
         self.observer = Observer(
@@ -95,6 +101,9 @@ class Engine:
         self.roster = Roster(
             settings, self.placements, self.store, self.clock, self._running_learner, changing
         )
+        self.members = Members(
+            settings.segments, self.pipeline, self.store, self.clock, self.metrics
+        )
         memory = Memory(
             self.placements,
             self.pipeline,
@@ -102,6 +111,7 @@ class Engine:
             self.suppression,
             self.saving,
             changing,
+            self.members,
             self._running_learner,
             self.roster.fresh,
             self.roster.set_aside,
@@ -120,7 +130,6 @@ class Engine:
             settings.placements, self.placements, self.store, self.roster, self.clock
         )
         self.retention.judged_through = lambda: self.gatekeeper.read_through
-        self.refitter = Refitter(settings.segments, self.pipeline, self.snapshots, self.clock)
         self.alerts = Alerts(self.store, self.clock)
         self.deliverer = Deliverer(
             [Endpoint(one) for one in settings.webhook_endpoints],
@@ -129,6 +138,15 @@ class Engine:
             self.metrics,
             np.random.default_rng(),
         )
+        self.refitter = Refitter(
+            settings,
+            self.pipeline,
+            self.snapshots,
+            self.clock,
+            self.metrics,
+            self.members.review,
+        )
+        self.segment_views = SegmentViews(self.pipeline, self.members, self.store, self.clock)
         self.explainer = Explainer(self.store, self.placements)
         self.records = Records(self.store, self.placements, settings.retention, self.clock)
         self.ready = False
@@ -148,11 +166,16 @@ class Engine:
         self.clock.advance(self.store.latest_us())
         self.roster.restore()
         self.snapshots.restore_models()
-        self.refitter.fitted_at_us = self.snapshots.restore_segmentation()
+        self.refitter.restore()
         covered = self.snapshots.restore_profiles()
+        self.observer.follow(self.members, self.members.restore())
+        followed = self.habits.restore()
+        if followed is not None:
+            covered = min(covered, followed)
         n_events = replay(self.store, self.observer, covered)
         self.shown.restore()
         self.supply.restore()
+        self.members.resume()
         self.store.start(asyncio.get_running_loop())
         self.learner = Learner(self.store, self.placements, layouts, self.metrics.learned)
         n_rewards = await self.learner.drain()
@@ -168,6 +191,7 @@ class Engine:
             self._every(self.settings.service.snapshot_seconds, self.save),
             self._task(self.refitter.run()),
             self._every(PROMOTION_SECONDS, self.gatekeeper.run_once),
+            self._task(self.members.run()),
             self._every(RETENTION_SECONDS, self.retention.run_once),
             *(self._task(self.deliverer.run(one)) for one in self.deliverer.endpoints),
         ]
@@ -182,6 +206,7 @@ class Engine:
         try:
             if self.learner is not None:
                 await self.save()
+                await self.members.flush()
         except StoreError as error:  # the log has it all; the next start takes longer
             log.error("snapshots_not_saved", error=str(error))
         finally:
@@ -193,6 +218,7 @@ class Engine:
         started = perf_counter()
         async with self.saving:
             await self.snapshots.save()
+            await self.habits.save()
             await self.shown.save()
             await self.supply.save()
         self.metrics.stages.note("snapshot", perf_counter() - started)

@@ -20,6 +20,7 @@ from api.loop.clock import Clock
 from api.loop.errors import ConflictError
 from api.loop.learn import Learner
 from api.loop.lineup import Model
+from api.loop.members import Members
 from api.loop.placement import Placement
 from api.loop.shown import ShownLog
 from api.loop.snapshot import packed
@@ -54,6 +55,7 @@ class Memory:
     suppression: Suppression
     saving: asyncio.Lock
     changing: asyncio.Lock
+    members: Members
     learner: Callable[[], Learner]
     fresh: Callable[[Placement, Model], Model]
     set_aside: Callable[[Placement], list[str]]
@@ -91,7 +93,8 @@ class Eraser:
             StoreUnavailableError: Nothing was done.
         """
         memory = self._memory
-        async with memory.changing, memory.saving, memory.learner().pause:
+        pauses = memory.members.pause, memory.learner().pause
+        async with memory.changing, memory.saving, pauses[0], pauses[1]:
             for _ in range(TRIES):
                 person = await self._store.subjects.find(visitor)
                 before = None if person else await self._store.subjects.receipt(visitor)
@@ -116,6 +119,7 @@ class Eraser:
             if receipt is None:
                 return
             memory.pipeline.forget(person.current, person.ids, person.links)
+            memory.members.forget(person.decided_under)
             for placement, model, rest in changed:
                 model.policy = rest.policy
                 model.n_rewarded, model.reward_sum = rest.n_rewarded, rest.reward_sum

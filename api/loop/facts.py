@@ -13,6 +13,7 @@ from api.loop.clock import from_us
 from policy.catalog.condition.tree import Field
 from policy.catalog.condition.vocabulary import WEEKDAYS, FieldType
 from policy.catalog.rulebook import action_vocabulary
+from segments.behaviour.reading import BEHAVIOURS, CHANGES, natural
 from segments.features.schema import SCHEMA
 from segments.look import Look
 
@@ -77,9 +78,14 @@ def vocabulary(
     belongs = {Field(HAND_MADE, name): FieldType("flag") for name in hand_made}
     times = {Field("time", name): kind for name, (kind, _) in _TIMES.items()}
     features = [name for action in actions for name in action.features]
+    behaviour = {
+        Field("behaviour", name): FieldType("flag") if name in CHANGES else _NUMBER
+        for name in BEHAVIOURS
+    }
     return {
         **visitor_vocabulary(),
         **belongs,
+        **behaviour,
         **context,
         **times,
         **action_vocabulary(features),
@@ -137,7 +143,17 @@ def _reader(field: Field, hand_made: Mapping[str, Belongs]) -> Callable[[Asked],
     if field.root == "time":
         of_moment = _TIMES[name][1]
         return lambda asked: of_moment(asked.now)
+    return _behaviour_reader(name) if field.root == "behaviour" else _profile_reader(name)
+
+
+def _profile_reader(name: str) -> Callable[[Asked], Any]:
     position = SCHEMA.feature_names.index(name)
     if name in FLAGS:
         return lambda asked: asked.look.natural(position) > 0.0
     return lambda asked: asked.look.natural(position)
+
+
+def _behaviour_reader(name: str) -> Callable[[Asked], Any]:
+    if name in CHANGES:
+        return lambda asked: natural(asked.look.session(), name) > 0.0
+    return lambda asked: natural(asked.look.session(), name)

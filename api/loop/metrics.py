@@ -56,6 +56,37 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.refits = Counter(
+            "segue_segment_refits",
+            "Refits of the segments by what came of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.churn = Gauge(
+            "segue_segment_refit_churn",
+            "Share of visitors that the last refit calls otherwise for the same behaviour.",
+            registry=self.registry,
+        )
+
+        self.transitions = Counter(
+            "segue_segment_transitions",
+            "Visitors who changed segment, by grouping and cause.",
+            ("grouping", "cause"),
+            registry=self.registry,
+        )
+        self.members = Gauge(
+            "segue_segment_members",
+            "Visitors in a segment.",
+            ("grouping", "segment"),
+            registry=self.registry,
+        )
+
+    def refitted(self, outcome: str, churn: float | None) -> None:
+        """Count a refit."""
+        self.refits.labels(outcome).inc()
+        if churn is not None:
+            self.churn.set(churn)
+
     def learned(self, n_rows: int) -> None:
         """Count rewards that were learned."""
         self.rewards_learned.inc(n_rows)

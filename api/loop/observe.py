@@ -7,12 +7,14 @@ from asyncio import Future
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from pydantic import ValidationError
 
 from api.ingest.conversion import EVENT_JSON, ORDER, to_conversion
 from api.loop.clock import Clock, to_us
+from api.loop.members import Members
 from api.loop.supply import Supply
 from api.settings import EventSettings
 from api.storage.base import (
@@ -85,6 +87,8 @@ class Observer:
         self._supply = supply
         self._matches = {placement: spec.match for placement, spec in rewards.items()}
         self._claims: dict[str, Counter[str]] = {}
+        self._members: Members | None = None
+        self._followed_after = -1
         names = {name for spec in rewards.values() for name in spec.counted}
         self._specs: dict[str, Specs] = {
             name: {placement: spec for placement, spec in rewards.items() if name in spec.counted}
@@ -150,12 +154,34 @@ class Observer:
         future.add_done_callback(lambda _: self._settle(claims))
         return future
 
-    def fold(self, event: Event, seq: int) -> None:
-        """Fold one event of the log into its profile; a fault is logged and costs one event."""
+    def follow(self, members: Members, after: int) -> None:
+        """From now on, memberships hear of what is folded, from a place in the log on."""
+        self._members, self._followed_after = members, after
+
+    def fold(self, event: Event, seq: int, at: datetime | None = None) -> None:
+        """Fold one event of the log into its profile; a fault is logged and costs one event.
+
+        Args:
+            event: What happened.
+            seq: Its place in the log.
+            at: When it came in; None for now.
+        """
         try:
-            self._pipeline.observe(event, seq)
+            self._fold(event, seq, at)
         except Exception:
             log.exception("event_not_folded", seq=seq, event_name=event.name)
+
+    def _fold(self, event: Event, seq: int, at: datetime | None) -> None:
+        members = self._members
+        if members is None or seq <= self._followed_after:
+            self._pipeline.observe(event, seq)
+            return
+        at = at or self._clock.now()
+        members.before(self._pipeline.resolve(event.visitor), at)
+        members.after(self._pipeline.observe(event, seq), at)
+        alias = claimed_alias(event)
+        if alias is not None:
+            members.after(alias, at)  # whose profile may have gone into the visitor's
 
     def _effects(self, event: Event) -> list[Effect | Redemption]:
         """What an event means for rewards: of the same event, shown comes before earned."""
@@ -224,7 +250,7 @@ def replay(store: Store, observer: Observer, after: int, *, chunk: int = 5000) -
                 fields = [item["loc"] for item in error.errors(include_input=False)]
                 log.error("event_not_readable", seq=seq, fields=fields)
                 continue
-            observer.fold(event, seq)
+            observer.fold(event, seq, event.timestamp)
         after = rows[-1][0]
         n_events += len(rows)
     return n_events

@@ -5,6 +5,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from api.loop.facts import FactReader
 from api.loop.hand_made import belongings
@@ -25,7 +29,10 @@ from policy.encoder import ContextEncoder, ContextField, PairEncoder, StaticFeat
 from policy.hashing import hashed_names
 from policy.mixture import Mixture
 from policy.reward.spec import RewardSpec
+from segments.behaviour.reading import behaviour_vector
 from segments.cluster.segmentation import N_SLOTS
+from segments.context import Context
+from segments.look import Look
 from segments.pipeline import Pipeline
 
 MINUTE_US = 60_000_000
@@ -115,6 +122,7 @@ class Placement:
         holdout: Who belongs to the control group, where there is one.
         pricing: Draws the price of the one action, where a range is configured.
         models: Every policy that there is, also those that do nothing now, by key.
+        behaviour: What the policy sees of a session against the visitor's past.
         fingerprint: Of parameters and layout: a decision's version names it.
         layout: Number of the logged vectors' layout in the store; set when the store is open.
     """
@@ -132,6 +140,7 @@ class Placement:
     reward: RewardSpec
     pricing: Pricing | None = None
     models: dict[str, Model] = field(default_factory=dict)
+    behaviour: tuple[str, ...] = ()
     fingerprint: str = ""
     layout: int = 0
 
@@ -204,6 +213,30 @@ class Placement:
         return changed
 
     @property
+    def asks_behaviour(self) -> bool:
+        """Whether policy or rules look at sessions against the visitor's past."""
+        return bool(self.behaviour) or any(one.root == "behaviour" for one in self.rulebook.fields)
+
+    def context_of(
+        self, look: Look, described: Context, slot: int | None, fields: Mapping[str, Any]
+    ) -> npt.NDArray[np.float32]:
+        """What the policy sees of a visitor and a request.
+
+        Args:
+            look: The visitor now.
+            described: Their context.
+            slot: Of their segment.
+            fields: The request's own.
+
+        Raises:
+            ContextError: One of the fields breaks a rule.
+        """
+        seen = described.vector
+        if self.behaviour:
+            seen = np.concatenate([seen, behaviour_vector(look.session(), self.behaviour)])
+        return self.contexts.encode(seen, slot, fields)
+
+    @property
     def window_us(self) -> int:
         """Length of the attribution window."""
         return self.reward.window_minutes * MINUTE_US
@@ -273,7 +306,8 @@ def build_placement(
     n_hashed = settings.hashed_features
     hashed = hashed_names(n_hashed)
     fields += tuple(ContextField(name) for name in hashed)
-    contexts = ContextEncoder(Pipeline.feature_names, fields, N_SLOTS)
+    behaviour = tuple(f"behaviour.{name}" for name in settings.behaviour)
+    contexts = ContextEncoder((*Pipeline.feature_names, *behaviour), fields, N_SLOTS)
     feature_names = tuple(sorted({name for action in chosen for name, _ in action.features}))
     pairs = PairEncoder((*feature_names, *hashed), settings.crosses, contexts.names, n_hashed)
     rulebook = rulebook_of(settings, configured, tracked)
@@ -295,6 +329,7 @@ def build_placement(
         lineup=configured_lineup(settings, policy, names),
         reward=settings.reward.spec(),
         pricing=_pricing(settings, chosen[0], policy),
+        behaviour=settings.behaviour,
     )
 
 

@@ -14,7 +14,7 @@ import structlog
 from api.loop.clock import Clock
 from api.loop.lineup import CHALLENGER, CONFIGURED, Model
 from api.loop.placement import Placement
-from api.storage.base import ModelRow, Store
+from api.storage.base import ModelRow, RefitRow, Store
 from policy import model_file
 from policy.errors import ModelFileError, PolicyError, StateError
 from segments.cluster.segmentation import Segmentation
@@ -167,10 +167,16 @@ class Snapshots:
             return 0
         return fitted_at_us
 
-    async def save_segmentation(self, segmentation: Segmentation) -> None:
-        """Save a fitted segmentation before it is used."""
-        data = await asyncio.to_thread(model_file.dump, *segmentation.state())
-        await self._store.save_segmentation(segmentation.version, data, self._clock.now_us())
+    async def save_refit(self, row: RefitRow, adopted: Segmentation | None) -> None:
+        """Save what came of a refit; a segmentation before it is used."""
+        data = None
+        if adopted is not None:
+            data = await asyncio.to_thread(model_file.dump, *adopted.state())
+        await self._store.save_refit(row, data)
+
+    def last_refit(self, adopted: bool) -> RefitRow | None:
+        """The newest refit, or the newest that was adopted."""
+        return self._store.last_refit(adopted)
 
 
 def take_up(placement: Placement, model: Model, data: bytes) -> None:

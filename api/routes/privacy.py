@@ -37,6 +37,7 @@ async def export(engine: Current, visitor: VisitorId) -> ExportResponse:
         events=events,
         decisions=[_told(row) for row in rows["decisions"]],
         rewards=[_told(row) for row in rows["rewards"]],
+        transitions=[_told(row) for row in rows["transitions"]],
         dead_letters=[_told(row) for row in rows["dead_letters"]],
     )
 

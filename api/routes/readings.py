@@ -1,4 +1,4 @@
-"""What can be looked at: visitors, segments, policies."""
+"""What can be looked at: visitors, policies."""
 
 from typing import Annotated, Any
 
@@ -9,12 +9,8 @@ from api.loop.errors import NotFoundError
 from api.routes.access import engine_of, needs
 from api.routes.hot import PROBLEMS
 from api.schemas.readings import (
-    LineageBody,
     PoliciesResponse,
     PolicyBody,
-    RefitResponse,
-    SegmentBody,
-    SegmentsResponse,
     VisitorResponse,
 )
 
@@ -61,51 +57,6 @@ def described(engine: Engine, visitor: str) -> VisitorResponse | None:
         brands=dict(summary.top_brands),
         features=dict(zip(names, context.vector.tolist(), strict=True)),
     )
-
-
-@router.get("/v1/segments", dependencies=[needs("read")], tags=["growth"])
-async def segments(engine: Current) -> SegmentsResponse:
-    """The segments in words, and where they came from."""
-    segmentation = engine.pipeline.segmentation
-    if segmentation is None:
-        return SegmentsResponse(
-            version=None,
-            fitting=engine.refitter.fitting,
-            problem=engine.refitter.problem,
-            segments=[],
-            lineage=[],
-        )
-    return SegmentsResponse(
-        version=segmentation.version,
-        fitting=engine.refitter.fitting,
-        problem=engine.refitter.problem,
-        segments=[
-            SegmentBody(
-                id=segment.id,
-                description=segment.description,
-                size=segment.size,
-                share=segment.share,
-                value_cents=None if segment.value_cents is None else round(segment.value_cents),
-            )
-            for segment in segmentation.segments
-        ],
-        lineage=[
-            LineageBody(
-                segment_id=line.segment_id,
-                change=line.change,
-                sources=list(line.sources),
-                overlap=line.overlap,
-            )
-            for line in segmentation.lineage
-        ],
-    )
-
-
-@router.post("/v1/segments/refit", status_code=202, dependencies=[needs("admin")], tags=["growth"])
-async def refit(engine: Current) -> RefitResponse:
-    """Fit the segments again, off the request path."""
-    engine.refitter.request()
-    return RefitResponse(status="accepted")
 
 
 @router.get("/v1/policies", dependencies=[needs("read")], tags=["growth"])

@@ -22,6 +22,7 @@ class ExportResponse(BaseModel):
     events: list[dict[str, Any]] = Field(description="Every event in the log.")
     decisions: list[dict[str, Any]] = Field(description="What was decided for them, and why.")
     rewards: list[dict[str, Any]] = Field(description="What those decisions earned.")
+    transitions: list[dict[str, Any]] = Field(description="How they changed segment, and why.")
     dead_letters: list[dict[str, Any]] = Field(description="Refused messages that name them.")
 
 

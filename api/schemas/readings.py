@@ -22,35 +22,6 @@ class VisitorResponse(BaseModel):
     features: dict[str, float]
 
 
-class SegmentBody(BaseModel):
-    """One segment in words."""
-
-    id: str
-    description: str
-    size: int
-    share: float
-    value_cents: int | None
-
-
-class LineageBody(BaseModel):
-    """Where a segment of this version came from."""
-
-    segment_id: str
-    change: str
-    sources: list[str]
-    overlap: float
-
-
-class SegmentsResponse(BaseModel):
-    """The segmentation in use."""
-
-    version: int | None = Field(description="null before the first fit.")
-    fitting: bool = Field(description="Whether a refit is under way.")
-    problem: str | None = Field(description="Why the last fit came to nothing; null if it did not.")
-    segments: list[SegmentBody]
-    lineage: list[LineageBody]
-
-
 class PolicyBody(BaseModel):
     """One placement's policy."""
 
@@ -82,9 +53,3 @@ class ReadyResponse(HealthResponse):
     breaker: str = Field(
         description="`closed`; `open` while the log cannot be written, `half-open` on trial."
     )
-
-
-class RefitResponse(BaseModel):
-    """A refit was asked for."""
-
-    status: str

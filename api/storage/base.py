@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from api.storage.memberships import MembershipRow, Through, TransitionRow
 from api.storage.record import DecisionRecord
 from api.storage.retention import Covered, Expired
 from api.storage.subject import Subjects
@@ -154,6 +155,25 @@ class RewardRow(NamedTuple):
     decision_id: str
     value: float
     received_at_us: int
+
+
+class RefitRow(NamedTuple):
+    """One refit of the segments, and what came of it.
+
+    `family` and `n_segments` are what was asked for, the latter None for what the family finds;
+    `outcome` is `adopted`, `refused` (more churn than allowed), `failed` or `dry-run`; `version` is
+    the segmentation's, `churn` the share of the visitors whom it calls otherwise than the one in
+    use for the same behaviour, `reason` why it was not adopted, or why in spite of its churn.
+    """
+
+    at_us: int
+    family: str
+    n_segments: int | None
+    outcome: str
+    version: int | None
+    n_visitors: int
+    churn: float | None
+    reason: str | None
 
 
 class DeadLetterRow(NamedTuple):
@@ -551,8 +571,65 @@ class Store(ABC):
         """Drop them all, and how far they reached."""
 
     @abstractmethod
-    def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
-        """Save one fitted segmentation."""
+    def save_habits(self, habits: Sequence[tuple[str, int, bytes | None]]) -> Future[None]:
+        """Save or (where data is None) drop visitors' habits in one transaction."""
+
+    @abstractmethod
+    def load_habits(self) -> Iterator[tuple[str, bytes]]:
+        """Every saved visitor's habits, the one seen last comes last."""
+
+    @abstractmethod
+    def append_transitions(
+        self, rows: Sequence[TransitionRow], through: Through | None
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """Append changes of segment with the memberships they lead to, in one transaction.
+
+        Returns:
+            Those that were not there yet, with their places in the log. `through` is how far all
+            are written then, None where more are to come.
+        """
+
+    @abstractmethod
+    def transitions_after(self, seq: int, limit: int) -> Future[list[tuple[int, TransitionRow]]]:
+        """The next changes of segment, in order: an outbox."""
+
+    @abstractmethod
+    def last_transitions(
+        self, visitors: Sequence[str], limit: int
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """The last changes of segment of some visitors, the newest first."""
+
+    @abstractmethod
+    def members(
+        self, grouping: str, segment: str, beyond: str, limit: int
+    ) -> Future[list[MembershipRow]]:
+        """The next members of a segment, in the order of their ids."""
+
+    @abstractmethod
+    def flows(
+        self, from_us: int, until_us: int
+    ) -> Future[list[tuple[str, str | None, str | None, str, int]]]:
+        """How many went from where to where, and why: (grouping, source, target, cause, n)."""
+
+    @abstractmethod
+    def load_memberships(self) -> Iterator[MembershipRow]:
+        """Every membership."""
+
+    @abstractmethod
+    def save_refit(self, row: RefitRow, data: bytes | None) -> Future[None]:
+        """Save what came of a refit, with the segmentation where it was adopted."""
+
+    @abstractmethod
+    def refits(self, limit: int) -> Future[list[RefitRow]]:
+        """The latest refits, the newest first."""
+
+    @abstractmethod
+    def last_refit(self, adopted: bool) -> RefitRow | None:
+        """The newest refit, or the newest that was adopted."""
+
+    @abstractmethod
+    def segmentation(self, version: int) -> Future[bytes | None]:
+        """An adopted segmentation by its version; None where there is none."""
 
     @abstractmethod
     def load_segmentation(self) -> tuple[int, bytes] | None:

@@ -119,6 +119,15 @@ _STEPS = (
         "exposures",
         "DELETE FROM exposures WHERE visitor IN (SELECT value FROM json_each(:decided_under))",
     ),
+    ("habits", "DELETE FROM habits WHERE visitor IN (SELECT value FROM json_each(:ids))"),
+    (
+        "memberships",
+        "DELETE FROM memberships WHERE visitor IN (SELECT value FROM json_each(:decided_under))",
+    ),
+    (
+        "transitions",
+        "DELETE FROM transitions WHERE visitor IN (SELECT value FROM json_each(:decided_under))",
+    ),
     ("profiles", "DELETE FROM profiles WHERE visitor IN (SELECT value FROM json_each(:current))"),
     ("aliases", "DELETE FROM aliases WHERE alias IN (SELECT value FROM json_each(:ids))"),
 )

@@ -351,6 +351,64 @@ def outbox_of_webhooks(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def refits_and_what_came_of_them(db: Database) -> None:
+    """Also those that were refused or failed: nothing is swapped, or left, without a reason."""
+    db.execute(
+        """CREATE TABLE refits (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            at_us INTEGER NOT NULL,
+            family TEXT NOT NULL,
+            n_segments INTEGER,
+            outcome TEXT NOT NULL,
+            version INTEGER,
+            n_visitors INTEGER NOT NULL,
+            churn REAL,
+            reason TEXT
+        )"""
+    )
+
+
+@migrations()
+def memberships_and_their_transitions(db: Database) -> None:
+    """Which segment each visitor is in, and the log of every change, for whoever follows it."""
+    for statement in (
+        """CREATE TABLE memberships (
+            visitor TEXT NOT NULL,
+            grouping TEXT NOT NULL,
+            segment TEXT NOT NULL,
+            since_us INTEGER NOT NULL,
+            PRIMARY KEY (visitor, grouping)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX memberships_of_segment ON memberships (grouping, segment, visitor)",
+        """CREATE TABLE transitions (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            visitor TEXT NOT NULL,
+            grouping TEXT NOT NULL,
+            source TEXT,
+            target TEXT,
+            at_us INTEGER NOT NULL,
+            cause TEXT NOT NULL,
+            version INTEGER
+        )""",
+        "CREATE INDEX transitions_of_visitor ON transitions (visitor, seq)",
+        "CREATE INDEX transitions_by_time ON transitions (at_us)",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def habits_of_visitors(db: Database) -> None:
+    """Sessions against each visitor's own past, for those seen last."""
+    db.execute(
+        """CREATE TABLE habits (
+            visitor TEXT PRIMARY KEY,
+            seq INTEGER NOT NULL,
+            data BLOB NOT NULL
+        )"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 

@@ -196,6 +196,9 @@ TOLD = {
         SELECT reward_id, decision_id, value, source, received_at_us FROM rewards
         WHERE decision_id IN (SELECT decision_id FROM decisions
                               WHERE seq IN (SELECT value FROM json_each(?))) ORDER BY seq""",
+    "transitions": """
+        SELECT visitor, grouping, source, target, at_us, cause FROM transitions
+        WHERE visitor IN (SELECT value FROM json_each(?)) ORDER BY seq""",
     "dead_letters": """
         SELECT received_at_us, field, rule, body FROM dead_letters
         WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq""",
@@ -205,10 +208,11 @@ TOLD = {
 
 def rows(connection: sqlite3.Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
     """Everything that the log holds of a person, by table, in the order of the log."""
-    chosen = {
+    chosen: dict[str, tuple[int, ...] | tuple[str, ...]] = {
         "events": person.events,
         "decisions": person.decisions,
         "rewards": person.decisions,
+        "transitions": person.decided_under,
         "dead_letters": person.dead_letters,
     }
     found = {}

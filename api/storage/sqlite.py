@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from sqlite_utils import Database
 
-from api.storage import outbox
+from api.storage import memberships, outbox
 from api.storage.base import (
     EXPOSURES,
     Appended,
@@ -30,6 +30,7 @@ from api.storage.base import (
     LearningRow,
     ModelRow,
     Redemption,
+    RefitRow,
     RepeatedDecisionError,
     RewardOutcome,
     RewardRow,
@@ -42,6 +43,7 @@ from api.storage.keyed import Keyed, KeyedRequest, Told, claim, forget, once, re
 from api.storage.ledger import activate, apply, explicit_reward
 from api.storage.lessons import lessons
 from api.storage.lock import lock_store
+from api.storage.memberships import MembershipRow, Through, TransitionRow
 from api.storage.migrations import migrate
 from api.storage.record import DecisionRecord
 from api.storage.records import COLUMNS, SELECT_DECISION, record_of
@@ -74,6 +76,8 @@ INSERT_DECISION = _insert("decisions", DecisionRow)
 SELECT_LIST = f"SELECT {COLUMNS} FROM decisions WHERE list_id = ? ORDER BY seq"  # noqa: S608  # names of our own
 INSERT_EVENT = _insert("events", EventRow) + " ON CONFLICT (message_id) DO NOTHING"
 INSERT_DEAD_LETTER = _insert("dead_letters", DeadLetterRow)
+INSERT_REFIT = _insert("refits", RefitRow)
+SELECT_REFITS = f"SELECT {', '.join(RefitRow._fields)} FROM refits"  # noqa: S608  # as above
 
 
 class SQLiteStore(Store):
@@ -430,14 +434,98 @@ class SQLiteStore(Store):
         self._connection.execute("DELETE FROM state WHERE key = ?", (EXPOSURES,))
         self._connection.execute("DELETE FROM exposures")
 
-    def save_segmentation(self, version: int, data: bytes, now_us: int) -> Future[None]:
+    def save_habits(self, habits: Sequence[tuple[str, int, bytes | None]]) -> Future[None]:
         """See `Store`."""
-        sql = "INSERT OR REPLACE INTO segmentations VALUES (?, ?, ?)"
-        return self._write_many(sql, [(version, now_us, data)])
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO habits VALUES (?, ?, ?)",
+                [row for row in habits if row[2] is not None],
+            )
+            connection.executemany(
+                "DELETE FROM habits WHERE visitor = ?",
+                [(visitor,) for visitor, _, data in habits if data is None],
+            )
+
+        return self.writer.call(work)
+
+    def load_habits(self) -> Iterator[tuple[str, bytes]]:
+        """See `Store`."""
+        return self._connection.execute("SELECT visitor, data FROM habits ORDER BY seq")
+
+    def append_transitions(
+        self, rows: Sequence[TransitionRow], through: Through | None
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.append(connection, rows, through))
+
+    def transitions_after(self, seq: int, limit: int) -> Future[list[tuple[int, TransitionRow]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.after(connection, seq, limit))
+
+    def last_transitions(
+        self, visitors: Sequence[str], limit: int
+    ) -> Future[list[tuple[int, TransitionRow]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.last(connection, visitors, limit))
+
+    def members(
+        self, grouping: str, segment: str, beyond: str, limit: int
+    ) -> Future[list[MembershipRow]]:
+        """See `Store`."""
+        return self.writer.call(
+            lambda connection: memberships.members(connection, grouping, segment, beyond, limit)
+        )
+
+    def flows(
+        self, from_us: int, until_us: int
+    ) -> Future[list[tuple[str, str | None, str | None, str, int]]]:
+        """See `Store`."""
+        return self.writer.call(lambda connection: memberships.flows(connection, from_us, until_us))
+
+    def load_memberships(self) -> Iterator[MembershipRow]:
+        """See `Store`."""
+        sql = "SELECT visitor, grouping, segment, since_us FROM memberships"
+        return (MembershipRow(*row) for row in self._connection.execute(sql))
+
+    def save_refit(self, row: RefitRow, data: bytes | None) -> Future[None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(INSERT_REFIT, row)
+            if data is not None:
+                sql = "INSERT OR REPLACE INTO segmentations VALUES (?, ?, ?)"
+                connection.execute(sql, (row.version, row.at_us, data))
+
+        return self.writer.call(work)
+
+    def refits(self, limit: int) -> Future[list[RefitRow]]:
+        """See `Store`."""
+        sql = f"{SELECT_REFITS} ORDER BY seq DESC LIMIT ?"
+        return self.writer.call(
+            lambda connection: [RefitRow(*row) for row in connection.execute(sql, (limit,))]
+        )
+
+    def last_refit(self, adopted: bool) -> RefitRow | None:
+        """See `Store`."""
+        where = "WHERE outcome = 'adopted'" if adopted else ""
+        row = self._one(f"{SELECT_REFITS} {where} ORDER BY seq DESC LIMIT 1")
+        return None if row is None else RefitRow(*row)  # type: ignore[arg-type]  # the columns'
+
+    def segmentation(self, version: int) -> Future[bytes | None]:
+        """See `Store`."""
+
+        def work(connection: sqlite3.Connection) -> bytes | None:
+            sql = "SELECT data FROM segmentations WHERE version = ?"
+            row = connection.execute(sql, (version,)).fetchone()
+            return None if row is None else bytes(row[0])
+
+        return self.writer.call(work)
 
     def load_segmentation(self) -> tuple[int, bytes] | None:
         """See `Store`."""
-        sql = "SELECT fitted_at_us, data FROM segmentations ORDER BY fitted_at_us DESC LIMIT 1"
+        sql = """SELECT fitted_at_us, data FROM segmentations
+                 ORDER BY fitted_at_us DESC, version DESC LIMIT 1"""
         return self._one(sql)  # type: ignore[return-value]  # the columns' types
 
     def save_state(self, key: str, data: bytes) -> Future[None]:

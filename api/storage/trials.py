@@ -2,12 +2,13 @@
 
 import sqlite3
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from api.storage.account import ERASED, REFUND
 from api.storage.orders import margin_at
+from api.storage.outbox import Notice, NoticeType, Value, tell
 from api.storage.reading import read_beside
 from api.storage.trial import (
     MARGIN,
@@ -23,6 +24,10 @@ from api.storage.trial import (
 )
 from api.storage.writer import GroupCommitWriter
 
+_NOTICES: Mapping[str, NoticeType] = {
+    "promoted": "policy.promoted",
+    "rolled back": "policy.rolled_back",
+}
 _STEP = f"step, {', '.join(StepRow._fields)}, decisions_through, rewards_through"
 _INSERT_STEP = f"""
     INSERT INTO policy_steps ({", ".join(StepRow._fields)}, decisions_through, rewards_through)
@@ -150,7 +155,22 @@ class SQLiteTrials(Trials):
 def _record(connection: sqlite3.Connection, policies: Sequence[PolicyRow], step: StepRow) -> int:
     marks = ", ".join("?" * len(PolicyRow._fields))
     connection.executemany(f"INSERT INTO policies VALUES ({marks})", policies)  # noqa: S608  # our own
-    return int(connection.execute(_INSERT_STEP, step).lastrowid or 0)
+    number = int(connection.execute(_INSERT_STEP, step).lastrowid or 0)
+    kind = _NOTICES.get(step.what)
+    if kind is not None:
+        tell(connection, Notice(kind, step.at_us, _told(number, step)))
+    return number
+
+
+def _told(number: int, step: StepRow) -> dict[str, Value]:
+    """What an endpoint is told of a step."""
+    return {
+        "placement": step.placement,
+        "policy": step.policy,
+        "step": number,
+        "actor": step.actor,
+        "reason": step.reason,
+    }
 
 
 def _steps(connection: sqlite3.Connection, placement: str, limit: int) -> list[Step]:

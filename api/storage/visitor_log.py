@@ -17,9 +17,11 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from api.ingest.conversion import EVENT_JSON, ORDER
-from api.loop.clock import from_us
+from api.loop.clock import from_us, to_us
 from api.loop.snapshot import POPULATION
-from api.storage.base import StoreError
+from api.settings import LEARNED
+from api.storage.base import RefitRow, StoreError
+from api.storage.memberships import DailyMove, TransitionRow, daily, flows, last
 from api.storage.reading import reading
 from policy import model_file
 from policy.errors import ModelFileError
@@ -31,6 +33,7 @@ from segments.features.base import net_cents
 from segments.pipeline import Pipeline
 
 DAY_S = 86_400.0
+FOREVER_US = 2**62
 _RETURNED = ("Order Refunded", "Order Cancelled")
 
 
@@ -88,6 +91,32 @@ class VisitorLog:
         with reading(self.path) as connection:
             rows = connection.execute(sql).fetchall()
         return tuple(fit for row in rows if (fit := _fit(*row)) is not None)
+
+    def refits(self) -> tuple[RefitRow, ...]:
+        """Every refit and what came of it, the oldest first."""
+        sql = f"SELECT {', '.join(RefitRow._fields)} FROM refits ORDER BY seq"  # noqa: S608  # our own
+        with reading(self.path) as connection:
+            if not _has(connection, "refits"):
+                return ()
+            return tuple(RefitRow(*row) for row in connection.execute(sql))
+
+    def flows(self, since: datetime) -> list[tuple[str, str | None, str | None, str, int]]:
+        """Changes of segment since a time: (grouping, source, target, cause, visitors)."""
+        with reading(self.path) as connection:
+            known = _has(connection, "transitions")
+            return flows(connection, to_us(since), FOREVER_US) if known else []
+
+    def changes(self, visitor: str, limit: int) -> list[TransitionRow]:
+        """The last changes of segment of a visitor, the newest first."""
+        with reading(self.path) as connection:
+            if not _has(connection, "transitions"):
+                return []
+            return [row for _, row in last(connection, [visitor], limit)]
+
+    def moves(self) -> list[DailyMove]:
+        """All changes of the learned segments, by day."""
+        with reading(self.path) as connection:
+            return daily(connection, LEARNED) if _has(connection, "transitions") else []
 
     def latest(self) -> datetime:
         """When the last event of the log happened.
@@ -168,6 +197,12 @@ class VisitorLog:
                 event = _event(body)
                 if event is not None:
                     yield event
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether the store is of a version that writes this down."""
+    sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(sql, (table,)).fetchone() is not None
 
 
 def _load(connection: sqlite3.Connection, pipeline: Pipeline) -> None:

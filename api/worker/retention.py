@@ -65,6 +65,7 @@ class Retention:
             "events": self._settings.events_days,
             "decisions": self._settings.decisions_days,
             "dead_letters": self._settings.dead_letters_days,
+            "transitions": self._settings.transitions_days,
         }
         now_us = self._clock.now_us()
         gone = {

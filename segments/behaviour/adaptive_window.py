@@ -15,13 +15,13 @@ References:
 
 from __future__ import annotations
 
-from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING, Final
+from math import inf, isfinite, isinf, sqrt
+from typing import TYPE_CHECKING, Any, Final
 
 from segments.errors import SegmentsError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 BATCH: Final = 12
 """Values between two looks, unless said otherwise."""
@@ -128,6 +128,28 @@ class AdaptiveWindow:
         self._squares += centred * centred
         self._n += 1
         return self._n == self._batch and self._look()
+
+    def state(self) -> list[Any]:
+        """Everything, as plain JSON values whose numbers are exact."""
+        own = [self._batch, self.n_changes, self._origin, self._n, self._sum, self._squares]
+        bounds = [None if isinf(bound) else bound for bound in (self._low, self._high)]
+        return [*own, *bounds, [list(bucket) for bucket in self._buckets]]
+
+    @classmethod
+    def from_state(cls, state: Sequence[Any]) -> AdaptiveWindow:
+        """The window of a state.
+
+        Raises:
+            ValueError, TypeError: It is none.
+        """
+        batch, n_changes, origin, n, total, squares, low, high, buckets = state
+        self = cls(int(batch))
+        self.n_changes, self._origin, self._n = int(n_changes), float(origin), int(n)
+        self._sum, self._squares = float(total), float(squares)
+        self._low = -inf if low is None else float(low)
+        self._high = inf if high is None else float(high)
+        self._buckets = [(float(a), float(b), float(c)) for a, b, c in buckets]
+        return self
 
     def extend(self, values: Iterable[float]) -> bool:
         """Takes several values in; whether there was any change among them."""

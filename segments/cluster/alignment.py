@@ -1,7 +1,8 @@
 """Gives the clusters of a refit the names of those that they continue.
 
 Clusters are matched one to one so that as many visitors as possible keep their segment's name
-(the assignment problem), and what does not match is told apart by where the members come from.
+(the assignment problem), and what does not match is told apart by where the members come from. A
+name goes on only where most of its members do, and most of the new ones come from its sources.
 
 References:
     H. W. Kuhn, "The Hungarian Method for the Assignment Problem", 1955.
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MIN_JACCARD: Final = 0.2
 """A match of less common members than this share of all members of both is a coincidence."""
 MAIN_SHARE: Final = 0.5
-"""From where, or to where, "most" members go."""
+"""From where, or to where, "most" members go: at least this share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,25 @@ def _matches(crossed: _Crossed) -> dict[int, int]:
     shared = crossed.shared
     union = crossed.old_sizes[:, None] + crossed.new_sizes[None, :] - shared
     rows, columns = linear_sum_assignment(shared, maximize=True)
-    return {
+    near = {
         int(j): int(i)
         for i, j in zip(rows, columns, strict=True)
         if shared[i, j] >= MIN_JACCARD * union[i, j] > 0.0
+        and shared[i, j] >= MAIN_SHARE * crossed.old_sizes[i]
     }
+    return {j: i for j, i in near.items() if _is_made_of(crossed, j, [i, *_gone(crossed, j, near)])}
+
+
+def _gone(crossed: _Crossed, j: int, matches: dict[int, int]) -> list[int]:
+    """Old segments without a cluster of their own, most of whose members are in this one."""
+    stayed = crossed.shared[:, j] / np.maximum(crossed.old_sizes, 1.0)
+    held = set(matches.values())
+    return [i for i in range(len(stayed)) if i not in held and stayed[i] > MAIN_SHARE]
+
+
+def _is_made_of(crossed: _Crossed, j: int, sources: list[int]) -> bool:
+    """Whether most of a cluster's members come from these: else it is another group."""
+    return bool(crossed.shared[sources, j].sum() >= MAIN_SHARE * crossed.new_sizes[j])
 
 
 def _ids(
@@ -174,9 +189,7 @@ def _origin(
             return Lineage(ids[j], "split", (old_ids[main],), float(from_old[main]))
         return Lineage(ids[j], "born", (), float(from_old[main]))
     stayed = crossed.shared[:, j] / np.maximum(crossed.old_sizes, 1.0)
-    swallowed = [
-        i for i in range(len(old_ids)) if i not in matches.values() and stayed[i] > MAIN_SHARE
-    ]
+    swallowed = _gone(crossed, j, matches)
     sources = (matches[j], *swallowed)
     change: Change = "merged" if swallowed else "kept"
     return Lineage(ids[j], change, tuple(old_ids[i] for i in sources), float(stayed[sources[-1]]))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from segments.cluster.assign.base import Assigner
+    from segments.cluster.assign.base import Assigner, Labels
 
 _HALVINGS: Final = 6
 """Of the way, in the search: steps of a sixty-fourth."""
@@ -41,6 +41,7 @@ def within_budget(
     optimum: Model,
     between: Callable[[float], Model],
     max_churn: float | None,
+    fallback: Model | None = None,
 ) -> Model:
     """The farthest model on the way from the one in use that moves few enough visitors.
 
@@ -50,18 +51,22 @@ def within_budget(
         optimum: what a refit without a budget comes to.
         between: the model at a share of the way, 0 to 1.
         max_churn: share of the visitors, 0 to 1, who may change; None for no bound.
+        fallback: what stands for the model in use where that has a label without a member.
 
     Returns:
-        The optimum where it fits; where nothing on the way leaves every label a member, too.
+        The optimum where it fits. Where nothing on the way leaves every label a member, the
+        fallback; without one, the optimum.
     """
-    if max_churn is None or old.n_labels != optimum.n_labels:
+    if max_churn is None:
         return optimum
+    if old.n_labels != optimum.n_labels:
+        return optimum if fallback is None else fallback
     before = old.labels(vectors)
 
     def fits(model: Model) -> bool:
         labels = model.labels(vectors)
-        filled = len(np.unique(labels[labels >= 0])) == model.n_labels
-        return filled and float((labels != before).mean()) <= max_churn
+        moved = float((labels != before).mean())
+        return moved <= max_churn and _goes_on(before, labels, model.n_labels)
 
     if fits(optimum):
         return optimum
@@ -73,4 +78,15 @@ def within_budget(
             low, kept = middle, model
         else:
             high = middle
-    return optimum if kept is None else kept
+    found = fallback if kept is None else kept
+    return optimum if found is None else found
+
+
+def _goes_on(before: Labels, labels: Labels, n_labels: int) -> bool:
+    """Whether every label has members, and most of them are whom it had, and most it had stayed.
+
+    Else `segments.cluster.alignment` gives it another name, and all of its members with it.
+    """
+    stayed = np.bincount(labels[(labels == before) & (labels >= 0)], minlength=n_labels)
+    had, has = (np.bincount(one[one >= 0], minlength=n_labels) for one in (before, labels))
+    return bool((has > 0).all() and (2 * stayed >= had).all() and (2 * stayed >= has).all())

@@ -23,6 +23,8 @@ from segments.cluster.segmentation import (
 from segments.errors import SegmentationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from segments.cluster.assign.base import Assigner, Labels
@@ -63,15 +65,20 @@ def fit_segments(
             f"{assigner.n_labels} segments; at most {MAX_SEGMENTS} can be told apart by people"
         )
     labels = assigner.labels(cohort.vectors)
+    churn = None
     if previous is not None and warm:
-        names = align(previous.assign_many(cohort.vectors), labels, assigner.n_labels, previous)
+        before = previous.assign_many(cohort.vectors)
+        names = align(before, labels, assigner.n_labels, previous)
+        churn = _churn([one.id for one in previous.segments], before, names.ids, labels)
     else:
         assigner = assigner.reordered(_most_valuable_first(cohort, labels, assigner.n_labels))
         names = first_names(assigner.n_labels, previous.next_number if previous else 1)
-    return named(cohort, assigner, names, previous.version + 1 if previous else 1)
+    return named(cohort, assigner, names, previous.version + 1 if previous else 1, churn)
 
 
-def named(cohort: Cohort, assigner: Assigner, names: Names, version: int) -> Segmentation:
+def named(
+    cohort: Cohort, assigner: Assigner, names: Names, version: int, churn: float | None = None
+) -> Segmentation:
     """A segmentation of a model whose labels have names, described by its visitors.
 
     Args:
@@ -79,6 +86,7 @@ def named(cohort: Cohort, assigner: Assigner, names: Names, version: int) -> Seg
         assigner: the model.
         names: of its labels.
         version: of the segmentation.
+        churn: share of the visitors whom the version before called otherwise.
     """
     return Segmentation(
         version,
@@ -87,7 +95,17 @@ def named(cohort: Cohort, assigner: Assigner, names: Names, version: int) -> Seg
         segments=_segments(cohort, assigner, assigner.labels(cohort.vectors), names),
         lineage=names.lineage,
         next_number=names.next_number,
+        churn=churn,
     )
+
+
+def _churn(old_ids: Sequence[str], before: Labels, new_ids: Sequence[str], labels: Labels) -> float:
+    """Share of the visitors who are called otherwise; where the same name is, nothing changed."""
+    old = [name for name in old_ids if name != NOISE_ID]
+    codes = {name: code for code, name in enumerate(dict.fromkeys([*old, *new_ids]))}
+    was = np.array([*(codes[name] for name in old), NOISE])[before]  # -1 is the last
+    became = np.array([*(codes[name] for name in new_ids), NOISE])[labels]
+    return float((was != became).mean())
 
 
 def _most_valuable_first(cohort: Cohort, labels: Labels, n_labels: int) -> list[int]:

@@ -70,7 +70,12 @@ class KMeans:
             scaling, lloyd(points, n_clusters, warm_start(points, start, n_clusters), rng)
         )
         return within_budget(
-            cohort.vectors, previous, optimum, partial(_between, previous, optimum), self.max_churn
+            cohort.vectors,
+            previous,
+            optimum,
+            partial(_between, previous, optimum),
+            self.max_churn,
+            _filled(previous, cohort) if previous.n_labels == self.n_segments else None,
         )
 
 
@@ -120,6 +125,11 @@ def behaviour_scaling(cohort: Cohort, features: Sequence[str] | None = None) -> 
     names = cohort.feature_names
     weights = np.array([0.5 if names[i] in UNSTEADY else 1.0 for i in columns])
     return RobustScaling.fit(cohort.vectors, columns, weights)
+
+
+def _filled(model: Centroids, cohort: Cohort) -> Centroids:
+    """The same without clusters that nobody is in any more; it puts everybody where they were."""
+    return Centroids(model.scaling, model.centroids[np.unique(model.labels(cohort.vectors))])
 
 
 def _between(old: Centroids, new: Centroids, way: float) -> Centroids:

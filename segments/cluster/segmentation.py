@@ -90,6 +90,8 @@ class Segmentation:
             is where the label -1 points.
         lineage: what became of the segments of the version before.
         next_number: of the next new segment's id.
+        churn: share of the visitors of the fit whom it calls otherwise than the version before did,
+            for the same behaviour; None for a first fit, and where nobody wrote it down.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Segmentation:
         segments: Sequence[Segment],
         lineage: Sequence[Lineage],
         next_number: int,
+        churn: float | None = None,
     ) -> None:
         self.version = version
         self.feature_names = tuple(feature_names)
@@ -108,6 +111,7 @@ class Segmentation:
         self.segments = tuple(segments)
         self.lineage = tuple(lineage)
         self.next_number = next_number
+        self.churn = churn
         self._ids = [segment.id for segment in self.segments]
         if self._ids and self._ids[-1] != NOISE_ID:
             self._ids.append(NOISE_ID)  # a later visitor may be the first of no cluster
@@ -157,6 +161,7 @@ class Segmentation:
             "segments": [asdict(segment) for segment in self.segments],
             "lineage": [asdict(step) for step in self.lineage],
             "next_number": self.next_number,
+            "churn": self.churn,
         }
         return manifest, self.assigner.arrays()
 
@@ -187,6 +192,7 @@ class Segmentation:
                     for raw in manifest["lineage"]
                 ],
                 next_number=int(manifest["next_number"]),
+                churn=_share(manifest.get("churn")),
             )
         except SegmentationError:
             raise
@@ -214,3 +220,7 @@ class Segmentation:
             raise SegmentationError(
                 f"{n_clusters} segments do not fit a model of {self.assigner.n_labels}; {REMEDY}"
             )
+
+
+def _share(value: object) -> float | None:
+    return None if value is None else float(str(value))

@@ -18,10 +18,10 @@ from api.schemas.readings import (
     HealthResponse,
     PoliciesResponse,
     ReadyResponse,
-    SegmentsResponse,
     VisitorResponse,
 )
 from api.schemas.reward import RewardBatchResponse, RewardResponse
+from api.schemas.segments import SegmentsResponse
 from api.schemas.webhooks import DeliveriesResponse, RedeliverResponse
 
 ROUTES = {
@@ -38,6 +38,13 @@ ROUTES = {
     ("get", "/v1/segments"),
     ("get", "/v1/deliveries"),
     ("post", "/v1/deliveries/redeliver"),
+    ("get", "/v1/segments/refits"),
+    ("get", "/v1/segments/compare"),
+    ("get", "/v1/segments/transitions"),
+    ("get", "/v1/segments/flows"),
+    ("get", "/v1/segments/{segment}"),
+    ("get", "/v1/segments/{segment}/members"),
+    ("get", "/v1/visitors/{visitor}/segments"),
     ("get", "/v1/policies"),
     ("get", "/v1/placements/{name}/actions"),
     ("get", "/v1/decisions/{decision_id}"),

@@ -19,6 +19,7 @@ from api.storage.base import (
     ModelRow,
     Redeemable,
     Redemption,
+    RefitRow,
     RepeatedDecisionError,
     RepeatedRequestError,
     RewardRow,
@@ -27,6 +28,7 @@ from api.storage.base import (
     StoreUnavailableError,
 )
 from api.storage.keyed import Keyed, KeyedRequest, Told
+from api.storage.memberships import THROUGH, Through, TransitionRow
 from api.storage.sqlite import SQLiteStore
 from api.storage.trial import PolicyRow, StepRow
 from policy.catalog.history import Exposure
@@ -364,8 +366,9 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
             await store.save_models([ModelRow("home", "bold@1", through, b"model %d" % through)], 0)
         await store.save_profiles([("ann", 1, b"a"), ("bob", 2, b"b")], [("anon", "ann", 2)])
         await store.save_profiles([("bob", 3, None), ("ann", 4, b"aa")], [])
-        await store.save_segmentation(1, b"old", 0)
-        await store.save_segmentation(2, b"new", 8)
+        await store.save_refit(refit(0, "adopted", 1), b"old")
+        await store.save_refit(refit(8, "adopted", 2), b"new")
+        await store.save_refit(refit(9, "refused", None), None)
         await store.save_state("population", b"p")
         await store.append_dead_letters([DeadLetterRow(0, "event", "x", "unknown", "{}")])
 
@@ -376,8 +379,18 @@ def test_snapshots_come_back(opened: Callable[[], SQLiteStore]) -> None:
     assert list(store.load_profiles()) == [("ann", b"aa")]
     assert list(store.load_aliases()) == [("anon", "ann", 2)]
     assert store.load_segmentation() == (8, b"new")
+    assert store.last_refit(adopted=False) == refit(9, "refused", None)
+    assert store.last_refit(adopted=True) == refit(8, "adopted", 2)
     assert (store.load_state("population"), store.load_state("none")) == (b"p", None)
-    run(store, lambda s: asyncio.sleep(0))
+
+    async def refits(store: Store) -> list[RefitRow]:
+        return await store.refits(2)
+
+    assert [row.at_us for row in run(store, refits)] == [9, 8]
+
+
+def refit(at_us: int, outcome: str, version: int | None) -> RefitRow:
+    return RefitRow(at_us, "kmeans", None, outcome, version, 60, 0.25, "because")
 
 
 def test_a_layout_keeps_its_number(opened: Callable[[], SQLiteStore]) -> None:
@@ -582,3 +595,60 @@ def test_a_claimed_key_is_for_the_same_request_only(opened: Callable[[], SQLiteS
         assert refused.value.answer is None
 
     run(opened(), work)
+
+
+def test_a_transition_goes_from_where_the_membership_is_and_is_there_once(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    """Whatever is found again after a crash, the log of changes is a chain for each visitor."""
+
+    def row(source: str | None, target: str | None, at_us: int) -> TransitionRow:
+        return TransitionRow("ann", "segments", source, target, at_us, "event", 1)
+
+    chain = [row(None, "s1", 1), row("s1", "s2", 2), row("s2", "s1", 3)]
+
+    async def work(store: Store) -> Any:
+        first = await store.append_transitions(chain[:2], Through(7, 2, 1))
+        again = await store.append_transitions([chain[0], *chain], None)
+        gone = await store.append_transitions([row("s1", None, 4)], None)
+        return first, again, gone, await store.members("segments", "s1", "", 9)
+
+    store = opened()
+    first, again, gone, members = run(store, work)
+    assert first == [(1, chain[0]), (2, chain[1])]
+    assert again == [(3, chain[2])]
+    assert gone == [(4, row("s1", None, 4))]
+    assert members == []
+    reopened = opened()
+    assert list(reopened.load_memberships()) == []
+    assert Through.load(reopened.load_state(THROUGH)) == Through(7, 2, 1)
+    run(reopened, lambda s: asyncio.sleep(0))
+
+
+def test_changes_of_segments_and_policies_are_told_in_their_transaction(
+    opened: Callable[[], SQLiteStore],
+) -> None:
+    async def work(store: Store) -> list[tuple[str, Any]]:
+        moves = [
+            TransitionRow("ann", "segments", None, "s1", 1, "event", 1),
+            TransitionRow("ann", "segments", "s3", "s2", 2, "event", 1),  # not where she is
+        ]
+        await store.append_transitions(moves, None)
+        deliveries, _ = await store.due_notices("crm", 10**18, 9)
+        return [(one.type, json.loads(one.body)["data"]) for one in deliveries]
+
+    store = opened()
+    store.subscribe({"crm": ("segment.changed", "policy.promoted", "policy.rolled_back")})
+    for what in ("configured", "promoted", "rolled back"):
+        step = StepRow("home", 1, what, "bold@1", None, "gate", "it earns more", None, "{}")
+        store.trials.begin([], step)
+    told = run(store, work)
+    policy = {"placement": "home", "policy": "bold@1", "actor": "gate", "reason": "it earns more"}
+    assert told == [
+        ("policy.promoted", {**policy, "step": 2}),
+        ("policy.rolled_back", {**policy, "step": 3}),
+        (
+            "segment.changed",
+            {"visitor": "ann", "grouping": "segments", "from": None, "to": "s1", "cause": "event"},
+        ),
+    ]

@@ -96,9 +96,108 @@ def test_nobody_flaps_and_whoever_stays_long_enough_arrives(flips, settle):
         changes += members.advance(START + minute * MINUTE)
     changes += members.advance(START + (len(flips) + settle + 1) * MINUTE)
     assert members.of("ann") == side("ann", START + len(flips) * MINUTE)
-    gaps = [b.at - a.at for a, b in pairwise(changes)]
+    gaps = [b.at - a.at for a, b in pairwise(changes[1:])]  # whoever is new may move on at once
     assert all(gap >= settle * MINUTE for gap in gaps)
     assert all(a.target == b.source != b.target for a, b in pairwise(changes))
+
+
+def test_a_change_is_put_off_after_another_and_not_lost():
+    minutes = {"now": "west"}
+    members = Membership(lambda visitor, when: minutes["now"], settle_s=600.0)
+
+    def come(side, minute):
+        minutes["now"] = side
+        members.touch("ann", START + minute * MINUTE)
+        return [change.target for change in members.advance(START + minute * MINUTE)]
+
+    assert come("west", 0) == ["west"]
+    assert come("east", 1) == ["east"]  # at once
+    assert come("west", 2) == []  # ten minutes after the last change at the earliest
+    (late,) = members.advance(START + 20 * MINUTE)
+    assert (late.target, late.cause, late.at) == ("west", "event", START + 11 * MINUTE)
+
+
+def test_another_model_moves_visitors_at_once():
+    side = {"now": "west"}
+    members = Membership(lambda visitor, when: side["now"], settle_s=600.0)
+    for minute, (where, cause) in enumerate(
+        [("west", "event"), ("east", "event"), ("up", "refit")]
+    ):
+        side["now"] = where
+        members.touch("ann", START + minute * MINUTE, cause)
+        (change,) = members.advance(START + minute * MINUTE)
+        assert (change.target, change.cause) == (where, cause)
+
+
+@pytest.mark.parametrize("reach_days", [0.5, 1.0, 40.0])
+def test_a_short_reach_finds_the_same_to_the_second(reach_days):
+    pipeline, members = absent()
+    pipeline.observe(viewed(), 1)
+    near = Membership(by_absence(pipeline, "unseen_days", 30, "away"), 0.0, reach_days * 86_400.0)
+    near.touch("ann", START)
+    for days in range(0, 40, 3):
+        members.advance(START + timedelta(days=days))
+        near.advance(START + timedelta(days=days))
+    assert near.of("ann") == members.of("ann") == "away"
+    assert abs(near.since("ann") - members.since("ann")) <= timedelta(seconds=1)
+
+
+def test_a_short_reach_costs_a_reading_more_and_few_later():
+    n_read = 0
+
+    def segment_at(visitor, when):
+        nonlocal n_read
+        n_read += 1
+        return "one"
+
+    members = Membership(segment_at, 0.0, 86_400.0)
+    members.touch("ann", START)
+    members.advance(START)
+    assert n_read == 2
+    members.advance(START + timedelta(days=700))
+    assert n_read < 70
+
+
+def test_what_fell_due_before_an_event_is_caught_up_with():
+    pipeline, members = absent()
+    members.advance(START)
+    back = START + timedelta(days=50)
+    (away,) = members.catch_up("ann", back)
+    assert (away.target, away.cause) == ("away", "time")
+    pipeline.observe(viewed("m2", day=50.0), 2)
+    members.touch("ann", back)
+    assert [one.target for one in members.advance(back)] == ["not away"]
+    assert members.catch_up("nobody", back) == ()
+
+
+def test_whoever_is_gone_leaves_and_is_let_go():
+    pipeline, members = absent()
+    members.advance(START)
+    pipeline.forget(["ann"], ["ann"], [])
+    members.touch("ann", START + MINUTE)
+    (gone,) = members.advance(START + MINUTE)
+    assert (gone.source, gone.target) == ("not away", None)
+    assert len(members) == 0
+
+
+def test_what_is_taken_back_changes_only_if_it_is_otherwise_now():
+    _, members = absent()
+    members.forget("ann")
+    members.load("ann", "not away", START)
+    members.touch("ann", START + MINUTE, "refit")
+    assert members.advance(START + MINUTE) == ()
+    members.load("ann", "elsewhere", START)
+    members.touch("ann", START + MINUTE, "refit")
+    (moved,) = members.advance(START + MINUTE)
+    assert (moved.source, moved.target, moved.cause) == ("elsewhere", "not away", "refit")
+
+
+def test_looks_at_a_few_at_a_time_come_to_the_same():
+    members = Membership(lambda visitor, when: "one")
+    for number in range(10):
+        members.touch(f"v{number}", START)
+    found = [len(members.advance(START, limit=4)) for _ in range(4)]
+    assert found == [4, 4, 2, 0]
 
 
 def test_looks_that_were_put_off_do_not_pile_up():
@@ -125,3 +224,5 @@ def test_what_cannot_be_is_refused():
         by_absence(pipeline, "unseen_days", 800.0, "x")
     with pytest.raises(SegmentsError, match="settle_s must be at least 0, got -1"):
         Membership(lambda visitor, when: None, -1.0)
+    with pytest.raises(SegmentsError, match="reach_s must be above 0, got 0"):
+        Membership(lambda visitor, when: None, 0.0, 0.0)

@@ -106,7 +106,10 @@ class Client:
 
             connection.send(request, answered)
 
-        for connection in self._connections[: len(requests)]:
+        chosen = self._connections[: len(requests)]
+        # Those that were not used come first the next time: the service lets idle ones go.
+        self._connections = [*self._connections[len(chosen) :], *chosen]
+        for connection in chosen:
             start(connection)
         if requests:
             await done

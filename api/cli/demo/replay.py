@@ -10,7 +10,7 @@ chunk; within one, a decision does not yet know the (at most 31) other household
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ CHUNK = 32
 MAX_CHUNK_LINES = 1_000
 """Keeps the body of a batch far below what the service accepts."""
 FIT_SECONDS = 300.0
+IDLE_SECONDS = 10.0
 SETTLE_SECONDS = 60.0
 
 
@@ -76,28 +77,36 @@ def chunks(baskets: Baskets) -> Iterator[range]:
     yield range(start, len(baskets))
 
 
-async def replay(client: Client, baskets: Baskets, advance: Callable[[int], None]) -> Replayed:
-    """Send every basket through the service; segments are fitted after a quarter and at the end.
+async def replay(
+    client: Client,
+    baskets: Baskets,
+    advance: Callable[[int], None],
+    refits: Sequence[float] = (0.25, 1.0),
+) -> Replayed:
+    """Send every basket through the service; segments are fitted now and then.
 
     Args:
         client: An open client.
         baskets: What happened.
         advance: Told how many baskets were done, chunk by chunk.
+        refits: After which shares of the baskets segments are fitted, in order.
 
     Raises:
         DemoError: The service refused a request.
     """
     shown: list[_Shown] = []
     waited = 0.0
-    quarter = len(baskets) // 4
+    due = [int(share * len(baskets)) for share in refits]
     start = perf_counter()
     for chunk in chunks(baskets):
-        if chunk.start <= quarter < chunk.stop:
+        if due and due[0] < chunk.stop:
+            due.pop(0)
             waited += await refit(client)
         shown += await _replay_chunk(client, [baskets.basket(index) for index in chunk])
         advance(len(chunk))
     seconds = perf_counter() - start - waited
-    await refit(client)
+    if due:
+        await refit(client)
     return Replayed(
         tiles=tuple(one.tile for one in shown),
         latencies_s=np.array([one.latency_s for one in shown]),
@@ -162,15 +171,17 @@ async def refit(client: Client) -> float:
     Raises:
         DemoError: The service refuses, or is not done in time.
     """
-    start = perf_counter()
-    before = (await client.call("GET", "/v1/segments"))["version"]
+    start = used = perf_counter()
     await client.call("POST", "/v1/segments/refit")
     while perf_counter() - start < FIT_SECONDS:
         state = await client.call("GET", "/v1/segments")
         if not state["fitting"]:
-            if state["version"] == before:
+            if state["version"] is None or state["last_refit"]["outcome"] == "failed":
                 raise DemoError("the segments could not be fitted; the server's log says why")
             return perf_counter() - start
+        if perf_counter() - used > IDLE_SECONDS:
+            used = perf_counter()
+            await client.call_all([Call("GET", "/healthz")] * CHUNK)  # or the service lets them go
         await asyncio.sleep(0.05)
     raise DemoError(f"the segments were not fitted within {FIT_SECONDS:.0f} s")
 

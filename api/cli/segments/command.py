@@ -1,5 +1,6 @@
 """`segue segments`: the commands."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,9 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from api.cli.failing import fail
+from api.cli.failing import fail, settings_of
+from api.cli.remote import KEY
 from api.cli.segments.explaining import explained
-from api.cli.segments.families import FAMILIES, LEARNING
 from api.cli.segments.files import read_crowd, write_fit, write_members
 from api.cli.segments.options import (
     CONFIG,
@@ -26,35 +27,48 @@ from api.cli.segments.options import source_of as _source
 from api.cli.segments.options import told as _told
 from api.cli.segments.page import comparison_of, page_of
 from api.cli.segments.refining import emerging, preview, response, search
+from api.cli.segments.refitting import alone, by_service, dry
 from api.cli.segments.report import compared, report
 from api.cli.segments.searching import settings_if_any
 from api.cli.segments.source import NamedFit, Source
 from api.cli.segments.tables import (
+    change_in_words,
     changes,
+    in_words,
     moved_in_words,
     of_fits,
     of_flows,
+    of_moves,
+    of_refits,
     of_segments,
     verdicts,
 )
+from api.segment_families import FAMILIES, LEARNING
 from api.storage.visitor_log import Crowd
+from api.worker.verdict import Request
 from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
 
 app = typer.Typer(no_args_is_help=True, help="Segments: what they are, who moved, and why.")
 for command in (emerging, preview, response, search):
     app.command()(command)
+LAST_STORIES = 10
+LAST_CHANGES = 5
 
 
 @app.command("list")
 def list_fits(config: ConfigOption = CONFIG, source: SourceOption = None) -> None:
     """List the fits of a store: when, how many visitors and segments, what became of them."""
     with _told():
-        fits = _source(config, source).fits()
+        where = _source(config, source)
+        fits, refits = where.fits(), where.refits()
     if not fits:
         typer.echo("no fit yet: the service makes one when it knows segments.min_visitors visitors")
     else:
         console.print(of_fits(fits))
+    stories = [row for row in refits if row.reason is not None]
+    if stories:
+        console.print(of_refits(stories[-LAST_STORIES:]))
 
 
 @app.command()
@@ -130,6 +144,7 @@ def explain(
         where = _source(config, source)
         named = where.fit(fit)
         found = explained(where, named, visitor, np.random.default_rng(seed))
+        moved = [] if where.log is None else where.log.changes(found.visitor, LAST_CHANGES)
     segment = found.segment
     _say(f"{found.visitor} is in {segment.id}: {segment.description} ({named.name}).")
     if found.rule is not None and found.rule != segment.description:
@@ -140,10 +155,54 @@ def explain(
         values = (trait.own, trait.segment, trait.everybody)
         table.add_row(trait.feature, *(f"{value:,.4g}" for value in values))
     console.print(table)
+    _say(*map(change_in_words, moved))
     if found.leaves is not None:
         _say(
             f"By doing nothing, moves to {found.leaves.target} on {found.leaves.at:%Y-%m-%d %H:%M}."
         )
+
+
+@app.command()
+def refit(
+    config: ConfigOption = CONFIG,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Of the running service, with a key in {KEY}; else its store is opened."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would come of it.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Adopt it whatever its churn.")] = False,
+) -> None:
+    """Fit the service's own segments again, within their churn budget."""
+    settings, asked = settings_of(config), Request(dry_run, force)
+    with _told():
+        if url is not None:
+            _say(by_service(url, asked))
+        elif dry_run:
+            said, fitted = dry(settings, asked)
+            _say(said)
+            for segment in fitted.segments:
+                _say(in_words(segment))
+        else:
+            _say(alone(settings, asked))
+
+
+@app.command()
+def moves(
+    config: ConfigOption = CONFIG,
+    source: SourceOption = None,
+    days: Annotated[float, typer.Option(min=0.0, help="Back from the last event.")] = 30.0,
+) -> None:
+    """Say who changed segment lately, from where to where and why, as it happened."""
+    with _told():
+        where = _source(config, source)
+        if where.log is None:
+            fail("--source is a .parquet: changes are in a store")
+        since = where.log.latest() - timedelta(days=days)
+        console.print(of_moves(where.log.flows(since), f"since {since:%Y-%m-%d %H:%M}"))
 
 
 @app.command("fit")
@@ -173,7 +232,7 @@ def fit_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
         fitted = fit_segments(FAMILIES[family](n_segments), cohort, previous=before, rng=rng)
         write_fit(out, fitted, crowd.at)
     for segment in fitted.segments:
-        _say(f"{segment.id}: {segment.size:,} ({segment.share:.1%}), {segment.description}")
+        _say(in_words(segment))
     _say(f"{out}: {family}, version {fitted.version}; {changes(fitted)}")
 
 

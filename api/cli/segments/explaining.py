@@ -1,7 +1,6 @@
 """Why one visitor is in their segment, and when they will leave it by doing nothing."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,8 @@ from api.storage.base import StoreError
 from segments.cluster.family import Cohort
 from segments.cluster.segmentation import Segment
 from segments.cluster.tree_rules import explain
-from segments.membership import Membership, Transition, by_segmentation
-from segments.pipeline import Pipeline
+from segments.foresight import leaving
+from segments.membership import Transition
 
 N_TRAITS = 6
 
@@ -94,17 +93,6 @@ def explained(source: Source, fit: NamedFit, visitor: str, rng: np.random.Genera
         _traits(Cohort(crowd.vectors, crowd.feature_names), row, labels == labels[row]),
         leaves,
     )
-
-
-def leaving(pipeline: Pipeline, visitor: str, now: datetime) -> Transition | None:
-    """How a visitor leaves their segment by doing nothing; None for never."""
-    members = Membership(by_segmentation(pipeline))
-    members.touch(visitor, now)
-    members.advance(now)
-    if members.due_s is None:
-        return None
-    moves = members.advance(datetime.fromtimestamp(members.due_s, UTC) + timedelta(seconds=1))
-    return moves[0] if moves else None
 
 
 def _traits(cohort: Cohort, row: int, inside: npt.NDArray[np.bool_]) -> tuple[Trait, ...]:

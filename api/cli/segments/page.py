@@ -9,6 +9,7 @@ from plotly.colors import qualitative
 from plotly.offline import get_plotlyjs
 
 from api.cli.segments.files import natural
+from api.cli.segments.movement import flows_figure, sizes_figure
 from api.cli.segments.report import Report, placed
 from api.cli.segments.tables import (
     CAUSES,
@@ -52,6 +53,7 @@ def page_of(found: Report, rng: np.random.Generator) -> str:
         _figure(_profiles(found)),
         _figure(_map(found, rng)),
         *([_figure(_history(found))] if len(found.history) > 1 else []),
+        *_moved(found),
         _paragraph(f"At this fit: {changes(found.fit.segmentation)}."),
     ]
     return _page(f"Segments of {found.fit.name}", parts)
@@ -154,6 +156,15 @@ def _map(found: Report, rng: np.random.Generator) -> go.Figure:
         )  # fmt: skip
     figure.update_layout(title="Visitors by behaviour: near means alike (principal components)")
     return figure
+
+
+def _moved(found: Report) -> list[str]:
+    """Sizes over time and flows, where the store knows of any move."""
+    movement = found.movement
+    if movement is None:
+        return []
+    flows = [_figure(flows_figure(movement))] if movement.flows() else []
+    return [_figure(sizes_figure(movement)), *flows]
 
 
 def _history(found: Report) -> go.Figure:

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
-from api.cli.segments.families import family_of
+from api.cli.segments.movement import Movement, latest_moves
 from api.cli.segments.source import NamedFit, Source
+from api.segment_families import family_of
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd
 from segments.cluster.assign.base import NOISE
@@ -24,6 +25,8 @@ from segments.evaluation.value import Value, future_value
 
 MAX_ROWS = 5_000
 """Visitors that stability and the map look at."""
+MOVED_DAYS = 30
+"""Of the flows that a report shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Report:
         worth: What it knew about the future, or None where that was not asked.
         missed: Criteria that it misses, in words; None where its stability is not known.
         history: The fits up to this one, the oldest first.
+        movement: How visitors moved of late; None where the store knows of no move.
     """
 
     fit: NamedFit
@@ -79,6 +83,7 @@ class Report:
     worth: Worth | None
     missed: tuple[str, ...] | None
     history: tuple[Past, ...]
+    movement: Movement | None
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -140,6 +145,7 @@ def report(
         worth,
         _missed(stability, apart, worth, criteria or Criteria()),
         _history(source, fit),
+        _movement(source),
     )
 
 
@@ -218,6 +224,12 @@ def _worth(
 
     value = future_value(labels, crowd.outcome)
     return Worth(said, value, tuple(means), baseline_value(value_of))
+
+
+def _movement(source: Source) -> Movement | None:
+    if source.log is None:
+        return None
+    return latest_moves(source.log.moves(), source.log.latest() - timedelta(days=MOVED_DAYS))
 
 
 def _labelled(fit: NamedFit) -> list[tuple[int, Segment]]:

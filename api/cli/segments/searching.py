@@ -14,8 +14,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from api.cli.failing import settings_of
-from api.cli.segments.families import family_of
 from api.cli.segments.source import NamedFit, Source
+from api.segment_families import family_of
 from api.settings import SegmentSettings
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd

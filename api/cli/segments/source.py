@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from api.cli.segments.files import read_crowd, read_fit
-from api.storage.base import StoreError
+from api.storage.base import RefitRow, StoreError
 from api.storage.visitor_log import Crowd, SavedFit, VisitorLog
 from segments.batch import matrix
 from segments.cluster.segmentation import Segmentation
@@ -46,6 +46,10 @@ class Source:
     def fits(self) -> tuple[SavedFit, ...]:
         """The store's fits; a parquet file has none."""
         return () if self.log is None else self.log.fits()
+
+    def refits(self) -> tuple[RefitRow, ...]:
+        """The store's refits, also those that were not adopted; a parquet file has none."""
+        return () if self.log is None else self.log.refits()
 
     def fit(self, wanted: str | None) -> NamedFit:
         """One fit.

@@ -7,9 +7,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.segments.report import Report
+from api.loop.clock import from_us
+from api.storage.base import RefitRow
+from api.storage.memberships import TransitionRow
 from api.storage.response_log import Response
 from api.storage.visitor_log import SavedFit
-from segments.cluster.segmentation import Segmentation
+from segments.cluster.segmentation import Segment, Segmentation
 from segments.evaluation.migration import Migration
 
 CAUSES = {
@@ -26,17 +29,54 @@ SEGMENT_HEADS = ("segment", "visitors", "share", "revenue each", "who they are")
 
 def of_fits(fits: Sequence[SavedFit]) -> Table:
     """A line a fit, the newest last."""
-    table = _table("", ("fit", "fitted at", "visitors", "segments", "what became of them"))
+    heads = ("fit", "fitted at", "visitors", "segments", "renamed share", "what became of them")
+    table = _table("", heads)
     for one in fits:
+        churn = one.segmentation.churn
         n_visitors = sum(segment.size for segment in one.segmentation.segments)
         table.add_row(
             str(one.version),
             f"{one.fitted_at:%Y-%m-%d %H:%M}",
             f"{n_visitors:,}",
             str(len(one.segmentation.segments)),
+            "" if churn is None else f"{churn:.1%}",
             escape(changes(one.segmentation)),
         )
     return table
+
+
+def of_refits(rows: Sequence[RefitRow]) -> Table:
+    """A line for each refit that was not adopted, or was in spite of its churn."""
+    table = _table("Refits with a story", ("when", "family", "outcome", "renamed share", "why"))
+    for row in rows:
+        table.add_row(
+            f"{from_us(row.at_us):%Y-%m-%d %H:%M}",
+            row.family,
+            row.outcome,
+            "" if row.churn is None else f"{row.churn:.1%}",
+            escape(row.reason or ""),
+        )
+    return table
+
+
+def of_moves(flows: Sequence[tuple[str, str | None, str | None, str, int]], title: str) -> Table:
+    """A line for each way that visitors went, by what brought it about."""
+    table = _table(title, ("grouping", "from", "to", "why", "visitors"))
+    for grouping, source, target, cause, n in flows:
+        table.add_row(escape(grouping), source or "-", target or "-", cause, f"{n:,}")
+    return table
+
+
+def change_in_words(row: TransitionRow) -> str:
+    """A change of segment in a sentence."""
+    why = {"event": "by an event", "time": "as time passed", "refit": "by a refit"}[row.cause]
+    way = f"from {row.source or 'nowhere'} to {row.target or 'nowhere'}"
+    return f"{from_us(row.at_us):%Y-%m-%d %H:%M}: {way} ({row.grouping}), {why}."
+
+
+def in_words(segment: Segment) -> str:
+    """A segment on a line."""
+    return f"{segment.id}: {segment.size:,} ({segment.share:.1%}), {segment.description}"
 
 
 def changes(segmentation: Segmentation) -> str:

@@ -14,7 +14,7 @@ from api.loop.engine import Engine
 from api.loop.suppression import ErasedError
 from api.schemas.decision import DecisionRequest
 from api.schemas.reward import DecisionReward
-from api.settings import Settings
+from api.settings import AbsenceSettings, Settings
 from api.storage.keyed import KeyedRequest
 from api.supply_settings import InventorySettings
 from api.webhooks.settings import WebhookEndpointSettings
@@ -33,10 +33,10 @@ NOBODY = WebhookEndpointSettings(
 )
 PERSONAL = {
     "events", "decisions", "rewards", "dead_letters", "profiles", "aliases", "exposures",
-    "settlements", "answers", "outbox",
+    "settlements", "answers", "outbox", "memberships", "transitions", "habits",
 }  # fmt: skip
 OTHER = {
-    "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures",
+    "layouts", "models", "segmentations", "state", "decisions_of_visitor", "erasures", "refits",
     "suppressions", "policies", "policy_steps", "gates", "sqlite_sequence", "_sqlite_migrations",
 }  # fmt: skip
 
@@ -45,11 +45,17 @@ def configured(folder: Path, kind: str = "linucb", **policy: Any) -> Settings:
     made = settings(folder, kind, policy={"kind": kind, **policy})
     limits = made.model_validate({**made.model_dump(exclude_unset=True), **CAP}).limits
     service = made.service.model_copy(update={"durability": "crash"})
+    absences = (AbsenceSettings(name="away", days=30),)
+    segments = made.segments.model_copy(update={"absences": absences})
+    (home,) = made.placements
+    placements = (home.model_copy(update={"behaviour": ("gap", "price")}),)
     changes = {
+        "placements": placements,
         "limits": limits,
         "service": service,
         "inventories": (STOCK,),
         "webhook_endpoints": (NOBODY,),
+        "segments": segments,
     }
     return made.model_copy(update=changes)
 
@@ -195,6 +201,7 @@ def test_nothing_of_the_erased_is_left_in_any_byte_and_the_others_are_as_they_we
     async def work(engine: Engine) -> None:
         await lives(engine)
         await engine.save()
+        await engine.members.catch_up()
         others = {name: engine.pipeline._profiles[name] for name in ("v0", "v6")}
         shown = engine.shown.of("v0")
         receipt, _ = await engine.eraser.erase(IDS[1])

@@ -53,3 +53,16 @@ def test_a_new_name_prefers_a_slot_that_nobody_just_left():
 def test_with_no_slot_left_a_free_one_is_used_again():
     named = names(list(range(8)) * 10, [x % 7 for x in range(8)] * 10, 8)
     assert len(set(named.slots)) == 7
+
+
+def test_a_name_does_not_go_on_where_most_of_its_members_left():
+    named = names([0] * 10 + [1] * 10, [0] * 4 + [1] * 3 + [2] * 3 + [1] * 10, 2)
+    assert "s1" not in named.ids
+    assert {("s1", "died", ("s1",)), ("s2", "kept", ("s2",))} <= changes(named)
+
+
+def test_a_name_does_not_go_on_where_most_are_others():
+    old = [0] * 4 + [1] * 10 + [2] * 10
+    named = names(old, [0] * 4 + [0] * 4 + [1] * 6 + [0] * 4 + [2] * 6, 3)
+    assert named.ids[1:] == ("s2", "s3")
+    assert named.ids[0] == "s4"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from segments.cluster.family import Cohort
+from segments.cluster.fitting import fit_segments
 from segments.cluster.kmeans import KMeans, fit_kmeans
 from segments.errors import SegmentationError
 from segments.event import Event, Product
@@ -182,3 +183,15 @@ def _observe(pipeline, rows, first_seq):
             products=lines,
         )
         pipeline.observe(event, seq)
+
+
+def test_a_cluster_that_everybody_left_goes_and_nobody_else_moves():
+    rng = np.random.default_rng(0)
+    places = [rng.normal(at, 0.01, (50, 2)) for at in ([0.1, 0.1], [0.9, 0.1], [0.5, 0.9])]
+    first = Cohort(np.vstack(places).astype(np.float32), ("orders", "revenue_cents"))
+    old = fit_segments(KMeans(3, 0.03), first, previous=None, rng=rng)
+    second = Cohort(np.vstack(places[:2]).astype(np.float32), ("orders", "revenue_cents"))
+    new = fit_segments(KMeans(3, 0.03), second, previous=old, rng=rng)
+    assert new.churn == 0.0
+    assert len(new.segments) == 2
+    assert sorted(step.change for step in new.lineage) == ["died", "kept", "kept"]

@@ -3,6 +3,8 @@
 import csv
 import re
 import shlex
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,54 @@ def test_the_examples_of_the_page_run(
         assert (program, group) == ("segue", "segments")
         assert said(*arguments)
     assert {path.name for path in tmp_path.iterdir()} > {"segments.html", "flows.html"}
+
+
+def test_a_dry_refit_says_what_would_come_of_it_and_changes_nothing(
+    store: Path, tmp_path: Path
+) -> None:
+    settings = configuration(
+        service={"database": str(store), "clock": "replay"}, segments={"n_segments": 2}
+    )
+    path = write_configuration(tmp_path, settings)
+    before = store.read_bytes()
+    found = said("refit", "--dry-run", "--config", path)
+    assert "dry-run: it would be adopted (kmeans, 60 visitors, 0.0% of them renamed)" in found
+    assert "s1: 31 (51.7%)" in found
+    assert store.read_bytes() == before
+
+
+def test_a_store_without_a_service_is_refitted_and_the_changes_are_told(tmp_path: Path) -> None:
+    store = made(tmp_path)
+    settings = configuration(service={"database": str(store), "clock": "replay"})
+    path = write_configuration(tmp_path, settings)
+    assert "adopted (kmeans, 60 visitors, 0.0% of them renamed, version 3)" in said(
+        "refit", "--config", path
+    )
+    assert "3 │ 2026-02-10" in said("list", "--source", store)
+    moved = said("moves", "--source", store, "--days", 90)
+    assert "segments │ - │" in moved
+    assert "from nowhere to s1 (segments), by " in said("explain", "v1", "--source", store)
+    page = tmp_path / "page.html"
+    said("show", "--source", store, "--out", page)
+    text = page.read_text(encoding="utf-8")
+    assert "Members, day by day" in text
+    assert "Who changed segment since" in text
+
+
+def test_changes_are_asked_of_a_store(tmp_path: Path) -> None:
+    result = segue("moves", "--source", tmp_path / "x.parquet")
+    assert result.exit_code != 0
+    assert "changes are in a store" in result.stderr
+
+
+def test_a_store_of_before_refits_and_changes_were_written_down_is_read(
+    store: Path, tmp_path: Path
+) -> None:
+    older = tmp_path / "older.db"
+    with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(older)) as copy:
+        source.backup(copy)
+        for table in ("refits", "transitions", "memberships"):
+            copy.execute(f"DROP TABLE {table}")
+    assert "2 kept" in said("list", "--source", older)
+    assert "31 │ 51.7%" in said("show", "--source", older)
+    said("moves", "--source", older)
