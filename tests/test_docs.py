@@ -186,7 +186,7 @@ def test_the_examples_of_promotion_are_a_policy_and_a_gate() -> None:
 
 
 def test_the_example_of_a_segment_made_by_hand_is_asked_for() -> None:
-    (example,) = examples("docs/segments.md", "toml")
+    example, *_ = examples("docs/segments.md", "toml")
     (placement,) = build_placements(parse_settings(tomllib.loads(example))).values()
     assert [str(field) for field in placement.rulebook.fields] == ["segments.lapsing", "segment"]
 
