@@ -138,7 +138,7 @@ class Mixture(Policy):
 
     def _merge(self, manifest: Mapping[str, JSON], arrays: Mapping[str, Array]) -> None:
         n_refused = _refused(manifest)
-        self._both(lambda policy, part: policy.merge(*_part(part, manifest, arrays)))
+        self._both(lambda policy, part: policy.merge(*part_of(part, manifest, arrays)))
         self.n_refused += n_refused
 
     def _state(self) -> State:
@@ -151,7 +151,7 @@ class Mixture(Policy):
 
     def _load_state(self, manifest: Mapping[str, JSON], arrays: Mapping[str, Array]) -> None:
         n_refused = _refused(manifest)
-        self._both(lambda policy, part: policy.load_state(*_part(part, manifest, arrays)))
+        self._both(lambda policy, part: policy.load_state(*part_of(part, manifest, arrays)))
         self.n_refused = n_refused
 
     def _both(self, change: Callable[[Policy, str], None]) -> None:
@@ -172,8 +172,17 @@ def _refused(manifest: Mapping[str, JSON]) -> int:
     return n_refused
 
 
-def _part(part: str, manifest: Mapping[str, JSON], arrays: Mapping[str, Array]) -> State:
-    """One policy's share of a mixture's state."""
+def part_of(part: str, manifest: Mapping[str, JSON], arrays: Mapping[str, Array]) -> State:
+    """One policy's share of a mixture's state.
+
+    Args:
+        part: One of ``PARTS``.
+        manifest: From the mixture's ``state``.
+        arrays: Likewise.
+
+    Raises:
+        StateError: It is none of a mixture.
+    """
     saved = manifest.get(part)
     if not isinstance(saved, dict):
         raise StateError(f"{part} is {shown(saved)}: must be the state of a policy")

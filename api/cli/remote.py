@@ -29,6 +29,11 @@ UrlOption = Annotated[
 
 
 def asked(method: str, url: str, body: str | None = None) -> str:
+    """What the service answers, as text; see `fetched`."""
+    return fetched(method, url, body).decode()
+
+
+def fetched(method: str, url: str, body: str | None = None) -> bytes:
     """What the service answers; ends the command with the reason where it refuses.
 
     Args:
@@ -46,7 +51,7 @@ def asked(method: str, url: str, body: str | None = None) -> str:
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  # checked
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  # checked
-            return str(answer.read().decode())
+            return bytes(answer.read())
     except urllib.error.HTTPError as error:
         fail(f"{error.code}: {_detail(error.read())}")
     except OSError as error:

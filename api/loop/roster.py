@@ -19,11 +19,13 @@ from api.loop.lineup import CHALLENGER, CONFIGURED, Lineup, Model
 from api.loop.moves import mixed, promoted, rolled_back, shadowed
 from api.loop.placement import Placement, build_placements
 from api.loop.roster_start import Said, make, spec_text, take_up
+from api.loop.snapshot import packed
 from api.section import nearest
 from api.settings import Settings
 from api.storage.base import Store
 from api.storage.trial import PolicyRow, Step, StepRow
 from policy import model_file
+from policy.bandits.build import POLICY_KINDS
 from policy.errors import PolicyError
 from policy.saved import saved_parameters
 
@@ -189,6 +191,13 @@ class Roster:
                 raise BadRequestError("model" if file else "kind", name, str(error)) from None
             await self._record(placement, placement.lineup, "added", model, because, row)
         return model
+
+    def export(self, placement: Placement, model: Model) -> bytes:
+        """A policy with what it has learned as a model file; its own, where it learns nothing."""
+        file = self.row(placement, model).file
+        if file is not None and model.policy.kind not in POLICY_KINDS:
+            return file
+        return packed(placement, model)
 
     async def shadow(self, placement: str, policy: str, because: Because) -> Model:
         """Ask a policy at every decision, and do not follow it; see `moves.shadowed`."""

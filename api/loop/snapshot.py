@@ -8,7 +8,9 @@ import asyncio
 import importlib.metadata
 import json
 from collections.abc import Mapping
+from typing import Any
 
+import numpy.typing as npt
 import structlog
 
 from api.loop.clock import Clock
@@ -17,6 +19,7 @@ from api.loop.placement import Placement
 from api.storage.base import ModelRow, RefitRow, Store
 from policy import model_file
 from policy.errors import ModelFileError, PolicyError, StateError
+from policy.mixture import PARTS, Mixture, part_of
 from segments.cluster.segmentation import Segmentation
 from segments.errors import SegmentsError
 from segments.pipeline import Pipeline
@@ -28,6 +31,11 @@ VERSIONS: Mapping[str, model_file.JSON] = {
 }
 PROFILES_AT_ONCE = 200
 POPULATION = "population"
+FIRST = f"{CONFIGURED}@1"
+"""Under which both policies were saved when they were one mixture."""
+_PARTS = {CONFIGURED: PARTS[0], CHALLENGER: PARTS[1]}
+Manifest = dict[str, model_file.JSON]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Snapshots:
@@ -109,22 +117,22 @@ class Snapshots:
                     self._restore(placement, model)
 
     def _restore(self, placement: Placement, model: Model) -> None:
-        # What was added starts from its own file, or from nothing.
-        oldest = 1 if model.name in (CONFIGURED, CHALLENGER) else model.version
-        for version in range(model.version, oldest - 1, -1):
-            key = f"{model.name}@{version}"
+        for key in _keys(model):
             saved = self._store.load_model(placement.name, key)
             if saved is None:
                 continue
             learned_through, data = saved
             try:
-                take_up(placement, model, data)
+                take_up(placement, model, key, data)
             except PolicyError as error:
                 reason = str(error)
-                log.warning("model_relearned", placement=placement.name, policy=key, reason=reason)
+                if key.startswith(f"{model.name}@"):  # else it was worth a look only
+                    log.warning(
+                        "model_relearned", placement=placement.name, policy=key, reason=reason
+                    )
                 continue
             model.learned_through = learned_through
-            if version == model.version:
+            if key == model.key:
                 self._saved[placement.name, key] = learned_through
             return
 
@@ -179,18 +187,40 @@ class Snapshots:
         return self._store.last_refit(adopted)
 
 
-def take_up(placement: Placement, model: Model, data: bytes) -> None:
-    """Load what was saved of a model.
+def take_up(placement: Placement, model: Model, key: str, data: bytes) -> None:
+    """Load what was saved of a model, under its own key or one that it goes on from.
 
     Raises:
         ModelFileError: The bytes are no model file.
         StateError: It is of other features or another policy; nothing changes.
     """
-    manifest, arrays = model_file.load(data)
+    manifest, arrays = _own(model, key, *model_file.load(data))
     check_fits(placement, manifest)
     model.policy.load_state(manifest, arrays)
     model.n_rewarded = int(str(manifest["n_rewarded"]))
     model.reward_sum = float(str(manifest["reward_sum"]))
+
+
+def _keys(model: Model) -> list[str]:
+    """Under which keys a model that a policy can go on from may be saved, the best one first."""
+    if model.name not in (CONFIGURED, CHALLENGER):
+        return [model.key]  # what was added starts from its own file, or from nothing
+    keys = [f"{model.name}@{version}" for version in range(model.version, 0, -1)]
+    return keys if model.name == CONFIGURED else [*keys, FIRST]
+
+
+def _own(model: Model, key: str, manifest: Manifest, arrays: Arrays) -> tuple[Manifest, Arrays]:
+    """What a saved model holds of a policy: all, or of both in one file, as once, its part.
+
+    Raises:
+        StateError: It holds another policy alone.
+    """
+    if manifest.get("kind") == Mixture.kind:
+        part, own = part_of(_PARTS[model.name], manifest, arrays)
+        return {**manifest, **part}, own
+    if not key.startswith(f"{model.name}@"):
+        raise StateError(f"{key} is saved alone, and is no model of {model.name}")
+    return manifest, arrays
 
 
 def packed(placement: Placement, model: Model) -> bytes:

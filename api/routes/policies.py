@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from api.encoding import too_large
@@ -34,6 +34,8 @@ from api.worker.promotion import evidence_of
 Body = TypeVar("Body", bound=BaseModel)
 LARGEST_BODY = 32 * 2**20
 """Bytes: a model file in base64 is larger than any other body."""
+
+MODEL_FILE = "application/zip"
 
 BODIES: tuple[type[BaseModel], ...] = (AddPolicyRequest, StepRequest, MixRequest)
 """What is read here rather than by FastAPI, which would read it before it asks for a key."""
@@ -74,6 +76,17 @@ async def audit(
 async def estimate(engine: Current, name: Named, policy: Named) -> EstimateResponse:
     """What a policy would have earned, from the probabilities that were logged of it."""
     return await estimated(engine, name, policy)
+
+
+@router.get(
+    "/{policy}/model",
+    dependencies=[needs("admin")],
+    response_class=Response,
+    responses={200: {"content": {MODEL_FILE: {}}, "description": "A model file."}},
+)
+async def model(engine: Current, name: Named, policy: Named) -> Response:
+    """A policy with what it has learned, as a file that can be added elsewhere."""
+    return Response(await exported(engine, name, policy), media_type=MODEL_FILE)
 
 
 @router.post("", status_code=201, openapi_extra=_described(AddPolicyRequest), **CHANGES)
@@ -146,6 +159,12 @@ async def estimated(engine: Engine, name: str, policy: str) -> EstimateResponse:
         if tells
         else None,
     )
+
+
+async def exported(engine: Engine, name: str, policy: str) -> bytes:
+    """What `GET /v1/placements/{name}/policies/{policy}/model` answers."""
+    placement = engine.roster.placement(name)
+    return engine.roster.export(placement, engine.roster.model(placement, policy))
 
 
 async def audited(engine: Engine, name: str, limit: int) -> AuditResponse:

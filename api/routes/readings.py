@@ -67,7 +67,7 @@ async def policies(engine: Current) -> PoliciesResponse:
         policies=[
             PolicyBody(
                 placement=placement.name,
-                kind=placement.policy.kind,
+                kind="mixture" if placement.lineup.challenger else placement.policy.kind,
                 version=placement.version,
                 learned_through=placement.learned_through,
                 n_updates=placement.policy.n_updates,

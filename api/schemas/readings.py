@@ -26,7 +26,7 @@ class PolicyBody(BaseModel):
     """One placement's policy."""
 
     placement: str
-    kind: str
+    kind: str = Field(description="`mixture` where a challenger takes a share.")
     version: str
     learned_through: int = Field(description="Place in the log of the last reward learned.")
     n_updates: int = Field(description="Rewards learned by the model as it is configured now.")

@@ -46,6 +46,7 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("get", "/v1/placements/{name}/policies"): "read",
     ("get", "/v1/placements/{name}/policies/audit"): "read",
     ("get", "/v1/placements/{name}/policies/{policy}/estimate"): "read",
+    ("get", "/v1/placements/{name}/policies/{policy}/model"): "admin",
     ("post", "/v1/placements/{name}/policies"): "admin",
     ("post", "/v1/placements/{name}/policies/{policy}/shadow"): "admin",
     ("post", "/v1/placements/{name}/policies/{policy}/mix"): "admin",

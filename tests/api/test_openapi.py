@@ -51,6 +51,7 @@ ROUTES = {
     ("get", "/v1/placements/{name}/policies"),
     ("get", "/v1/placements/{name}/policies/audit"),
     ("get", "/v1/placements/{name}/policies/{policy}/estimate"),
+    ("get", "/v1/placements/{name}/policies/{policy}/model"),
     ("post", "/v1/placements/{name}/policies"),
     *(
         ("post", f"/v1/placements/{{name}}/policies/{{policy}}/{move}")

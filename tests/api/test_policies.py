@@ -185,6 +185,8 @@ def test_the_commands_do_the_same_with_a_service_and_without(
         assert "the log cannot tell" in segue("judge", "bold", *there)
         segue("promote", "bold", "--reason", "I know it", *there)
         assert "I know it" in segue("audit", *there)
+        segue("export", "bold", str(tmp_path / "bold.zip"), *there)
+        assert "copy@1" in segue("add", "copy", str(tmp_path / "bold.zip"), *there)
     assert '"role": "champion"' in segue("list", "--json", *here)
     assert "configured@1" in segue("rollback", "bold", *here)
     assert "must be above 0 and below 1" in segue("mix", "bold", "--share", "2", *here, code=2)

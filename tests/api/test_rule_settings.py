@@ -61,7 +61,8 @@ def test_sound_rules_build_a_placement() -> None:
         )
     )
     home = build_placements(settings)["home"]
-    assert home.policy.kind == "mixture"
+    assert home.lineup.challenger is not None
+    assert (home.policy.kind, home.lineup.challenger.policy.kind) == ("linucb", "lints")
     assert home.baseline.ids == ("low",)
     assert home.choices.screen is not None
     assert {str(field) for field in home.rulebook.fields} == {

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from api.cli.failing import fail, settings_of
 from api.cli.policies.printing import print_estimate, print_policies, print_steps
-from api.cli.remote import UrlOption, alone, asked
+from api.cli.remote import UrlOption, alone, asked, fetched
 from api.schemas.policies import (
     AddPolicyRequest,
     AuditResponse,
@@ -161,6 +161,32 @@ def judge(
         typer.echo(found.model_dump_json(indent=2))
     else:
         print_estimate(Console(), found)
+
+
+@app.command()
+def export(
+    placement: PlacementOption,
+    policy: Policy,
+    file: Annotated[Path, typer.Argument(help="Where to write it, a .zip.")],
+    config: ConfigOption = CONFIG,
+    url: UrlOption = None,
+) -> None:
+    """Write a policy with what it has learned to a model file, which can be added elsewhere."""
+
+    async def work(engine: "Engine") -> bytes:
+        from api.routes.policies import exported  # noqa: PLC0415  # see `alone`
+
+        return await exported(engine, placement, policy)
+
+    if url is None:
+        data = alone(settings_of(config), work)
+    else:
+        data = fetched("GET", _at(url, placement, policy, "model"))
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        fail(f"{file}: cannot be written: {error.strerror}")
+    typer.echo(f"{file}: {len(data):,} bytes")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from api.loop.snapshot import packed
 from api.schemas.reward import DecisionReward
 from policy.bandits.linear_policy import LinearPolicy
 from policy.base import Candidates, draw
-from policy.mixture import mix
+from policy.mixture import Mixture, mix
 from tests.api.loop.test_engine import assert_same, run
 from tests.api.trials import BLIND, BOLD, buy, settings, shop, visit, visits
 
@@ -427,3 +428,31 @@ def test_a_challenger_that_cannot_learn_holds_up_nobody(tmp_path: Path) -> None:
         assert model.learned_through == placement.learned_through
 
     run(settings(tmp_path), work, kill=True)
+
+
+def test_a_mixture_that_was_saved_as_one_model_is_taken_apart(tmp_path: Path) -> None:
+    """As an earlier version wrote it; nothing is learned again."""
+    made = settings(tmp_path, SAMPLING, challenger={**BOLD, "share": 0.2})
+
+    async def first(engine: Engine) -> tuple[bytes, int, dict[str, Any]]:
+        await visits(engine, 0, 40)
+        lineup = engine.placements["home"].lineup
+        assert lineup.challenger is not None
+        both = Mixture(lineup.champion.policy, lineup.challenger.policy, 0.2)
+        once = replace(lineup.champion, policy=both)
+        models = {key: learned(engine, key) for key in ("configured@1", "challenger@1")}
+        return packed(engine.placements["home"], once), once.learned_through, models
+
+    async def second(engine: Engine) -> dict[str, Any]:
+        return {key: learned(engine, key) for key in ("configured@1", "challenger@1")}
+
+    data, through, before = run(made, first)
+    with closing(sqlite3.connect(tmp_path / "segue.db")) as connection:
+        connection.execute("DELETE FROM models")
+        row = ("home", "configured@1", through, 0, data)
+        connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?)", row)
+        connection.execute("DELETE FROM rewards")
+        connection.commit()
+    after = run(made, second)
+    for key, model in before.items():
+        assert_same(model, after[key])
