@@ -164,6 +164,26 @@ def test_what_was_given_up_is_not_in_the_log(
     within(tmp_path, work, deadline_ms=20)
 
 
+@pytest.mark.parametrize("slots", [None, [{"id": "a"}, {"id": "b"}]])
+def test_what_was_given_up_before_its_flush_never_becomes_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: Any
+) -> None:
+    """So a kill afterwards does not leave it: nothing has to be taken back any more."""
+    gate = Gate(monkeypatch, at_commit=True)
+    late: list[object] = []
+    monkeypatch.setattr(GroupCommitWriter, "_take_back", lambda _, work: late.append(work))
+
+    async def work(service: Service) -> None:
+        with gate.shut():
+            answer = (await service.decide(slots=slots)).json()
+            assert answer["list_id" if slots else "decision_id"] is None
+        logged = await recovered(service)
+        assert decisions(tmp_path) == {logged}
+        assert not late
+
+    within(tmp_path, work, deadline_ms=20)
+
+
 def test_with_a_slow_disk_groups_grow_and_ingestion_is_shed_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
