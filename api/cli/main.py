@@ -13,6 +13,7 @@ from api.cli.demo.command import demo
 from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
 from api.cli.failing import fail, settings_of
+from api.cli.keeping import backup, doctor, restore
 from api.cli.lift import lift_of_placement
 from api.cli.segments.command import app as segments
 from api.cli.simulate.command import simulate
@@ -30,7 +31,10 @@ app.add_typer(visitors, name="visitors")
 app.add_typer(segments, name="segments")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(train, name="train")
+app.command()(backup)
 app.command()(demo)
+app.command()(doctor)
+app.command()(restore)
 app.command("evaluate")(evaluation)
 app.command()(experiment)
 app.command("lift")(lift_of_placement)

@@ -286,14 +286,19 @@ def outbox_of_webhooks(db: Database) -> None:
         db.execute(statement)
 
 
+def unknown_steps(db: Database) -> list[str]:
+    """Steps that a newer version of the service applied."""
+    known = {step.name for step in migrations.pending(Database(memory=True))}
+    return [step.name for step in migrations.applied(db) if step.name not in known]
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to date, each step in one transaction with its record.
 
     Raises:
         StoreError: When the file was written by a newer version of the service.
     """
-    known = {step.name for step in migrations.pending(Database(memory=True))}
-    unknown = [step.name for step in migrations.applied(db) if step.name not in known]
+    unknown = unknown_steps(db)
     if unknown:
         raise StoreError(
             f"the database has the schema step {unknown[0]!r}, which this version does not know: "

@@ -89,7 +89,7 @@ class SQLiteStore(Store):
     ) -> None:
         self._deadline_seconds = deadline_seconds
         path = path.resolve()  # two names of one file are one store
-        self._lock = _lock(path.with_name(path.name + ".lock"))
+        self._lock = lock_store(path.with_name(path.name + ".lock"))
         try:
             self._connection = _connect(path, SYNCHRONOUS[durability])
             migrate(Database(self._connection))
@@ -488,7 +488,15 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     return connection
 
 
-def _lock(path: Path) -> IO[str]:
+def lock_store(path: Path) -> IO[str]:
+    """Keep any other service away from a store, for as long as the file is open.
+
+    Args:
+        path: The lock file beside it.
+
+    Raises:
+        StoreError: Another service uses it.
+    """
     try:
         handle = path.open("a+")
     except OSError as error:
