@@ -12,6 +12,12 @@ from standardwebhooks import Webhook
 WAIT_SECONDS = 60.0
 
 
+class Server(ThreadingHTTPServer):
+    """One that takes several connections at once, as any real one does."""
+
+    request_queue_size = 128
+
+
 @dataclass
 class Receiver:
     """What came in, and what is answered: one status after the other, the last one for ever."""
@@ -59,7 +65,7 @@ def receiving(location: str = "") -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     receiver.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
