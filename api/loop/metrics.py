@@ -30,6 +30,11 @@ class Metrics:
         self.waiting = Gauge(
             "segue_writes_waiting", "Writes that wait for the disk.", registry=self.registry
         )
+        self.unlogged = Gauge(
+            "segue_defaults_unlogged",
+            "Defaults shown that wait for the log to be written.",
+            registry=self.registry,
+        )
         self.webhooks = Counter(
             "segue_webhooks",
             "Tries to deliver a webhook, by what became of them.",

@@ -38,4 +38,5 @@ async def metrics(engine: Current) -> Response:
     engine.metrics.visitors.set(len(engine.pipeline))
     engine.metrics.breaker.set(STATES.index(engine.shown.breaker.state))
     engine.metrics.waiting.set(engine.store.n_waiting)
+    engine.metrics.unlogged.set(len(engine.shown.backlog))
     return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
