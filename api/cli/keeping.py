@@ -99,8 +99,8 @@ def _of_store(settings: Settings) -> list[tuple[bool, str]]:
 def _of_lock(database: Path) -> tuple[bool, str]:
     try:
         lock_store(database.with_name(database.name + ".lock")).close()
-    except StoreError as error:
-        return True, f"a service is running: {error}".replace("; stop it first", "")
+    except StoreError:
+        return True, "a service is running on it"
     return True, "no service is running on it"
 
 
@@ -111,5 +111,6 @@ def _of_endpoints(settings: Settings) -> list[tuple[bool, str]]:
         n_dead = len(deliveries(settings.service.database, "dead", 1_000))
     except StoreError:  # said already
         return []
-    text = f"{n_dead} webhooks are dead" if n_dead else "no webhook is dead"
-    return [(not n_dead, f"{text}: segue webhooks list --status dead")]
+    if n_dead:
+        return [(False, f"{n_dead} webhooks are dead: segue webhooks list --status dead")]
+    return [(True, "no webhook is dead")]

@@ -84,6 +84,9 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
             f"{len(placement.pairs.names)} shared features, reward from "
             f"{escape(earning)} within {placement.reward.window_minutes} minutes"
         )
+    for way, named in (("from", settings.webhook_sources), ("to", settings.webhook_endpoints)):
+        if named:
+            typer.echo(f"webhooks {way} {', '.join(one.name for one in named)}")
     if not settings.placements:
         typer.echo("no [[placements]] yet: the service takes events in but decides nothing")
     if not settings.keys:

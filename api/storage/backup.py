@@ -106,7 +106,8 @@ def check(path: Path) -> Contents:
             table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  # our own
             for table in TABLES
         }
-    return Contents(rows, path.stat().st_size)
+    sides = [path.with_name(path.name + side) for side in ("", *SIDE_FILES)]
+    return Contents(rows, sum(side.stat().st_size for side in sides if side.exists()))
 
 
 def _flush(path: Path) -> None:

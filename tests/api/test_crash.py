@@ -267,7 +267,7 @@ def check_told(database: Path, crm: Receiver) -> None:
         (n_waiting,) = store.execute(
             "SELECT count(*) FROM outbox WHERE status <> 'delivered'"
         ).fetchone()
-    told = dict(zip(crm.ids(), crm.verified(NEW), strict=True))
+    told = dict(zip(crm.ids(), crm.told, strict=True))
     about = [(one["data"]["decision_id"], one["data"]["message_id"]) for one in told.values()]
     assert n_waiting == 0
     assert len(credited) > 20, "the load was no load"

@@ -9,6 +9,8 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from tests.api.webhooks.senders import NEW
+
 WAIT_SECONDS = 60.0
 
 
@@ -25,6 +27,7 @@ class Receiver:
     port: int = 0
     statuses: list[int] = field(default_factory=lambda: [204])
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    told: list[Any] = field(default_factory=list)
     came: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -32,7 +35,13 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hooks?shop=1"
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
+        """Note a request, and what the real client makes of it as it comes in."""
+        try:
+            told = Webhook(NEW).verify(body, headers)
+        except Exception as error:
+            told = error
         with self.came:
+            self.told.append(told)
             self.requests.append((headers, body))
             self.came.notify_all()
             return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
