@@ -95,6 +95,9 @@ def check(config: ConfigOption = Path("segue.toml")) -> None:
     for one in settings.placements:
         if one.challenger is not None:
             console.print(f"  challenger of {escape(one.name)}: {_challenger(one.challenger, one)}")
+    for way, named in (("from", settings.webhook_sources), ("to", settings.webhook_endpoints)):
+        if named:
+            typer.echo(f"webhooks {way} {', '.join(one.name for one in named)}")
     if not settings.placements:
         typer.echo("no [[placements]] yet: the service takes events in but decides nothing")
     if not settings.keys:

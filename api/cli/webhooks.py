@@ -11,8 +11,6 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from api.cli.failing import fail, settings_of
 from api.loop.clock import from_us
@@ -42,12 +40,13 @@ def list_(
         rows = deliveries(settings.service.database, status, limit)
     except StoreError as error:
         fail(str(error))
-    table = Table("message", "endpoint", "type", "status", "tries", "created", "error")
     for row in rows:
         moment = from_us(row.created_at_us).isoformat(timespec="seconds")
-        cells = (row.message_id, row.endpoint, row.type, row.status, str(row.tries), moment)
-        table.add_row(*cells, row.error or "")
-    Console().print(table)
+        tries = f"{row.tries} {'try' if row.tries == 1 else 'tries'}"
+        told = (moment, row.message_id, row.endpoint, row.type, row.status, tries, row.error or "")
+        typer.echo("  ".join(told).rstrip())
+    if not rows:
+        typer.echo("none")
 
 
 @app.command()

@@ -134,6 +134,10 @@ class Decider:
         except StoreUnavailableError as error:
             log.error("decision_not_logged", placement=placement.name, error=str(error))
             choice = default_choice(placement, STORE_UNAVAILABLE, choice.refused, asked.group)
+            # Under another id: the first one may have reached the log, and is then taken back.
+            name = self.new_id(asked.now_us)
+            row = to_row(placement, choice, name, asked.visitor, asked.now_us, version)
+            self._shown.backlog.add(row._replace(owner=owner))
             return to_answer(choice, None, version)
         self._stage("log", perf_counter() - chosen)
         return to_answer(choice, logged, version)

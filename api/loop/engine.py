@@ -49,6 +49,7 @@ log = structlog.get_logger()
 
 CLOSE_EVERY_SECONDS = 1.0
 CLOSE_AT_ONCE = 500
+FLUSH_EVERY_SECONDS = 1.0
 
 
 class Engine:
@@ -188,6 +189,7 @@ class Engine:
         self._tasks = [
             self._task(self.learner.run()),
             self._every(CLOSE_EVERY_SECONDS, self._close_due_windows),
+            self._every(FLUSH_EVERY_SECONDS, self.shown.backlog.flush),
             self._every(self.settings.service.snapshot_seconds, self.save),
             self._task(self.refitter.run()),
             self._every(PROMOTION_SECONDS, self.gatekeeper.run_once),
@@ -205,6 +207,7 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             if self.learner is not None:
+                await self.shown.backlog.flush()
                 await self.save()
                 await self.members.flush()
         except StoreError as error:  # the log has it all; the next start takes longer

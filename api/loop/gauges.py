@@ -65,6 +65,9 @@ def _of_engine(engine: "Engine") -> Iterator[Metric]:
     yield _gauge("segue_visitors", "Visitors known.", [((), len(engine.pipeline))])
     yield _gauge("segue_store_breaker", "0 closed, 1 half-open, 2 open.", [((), breaker)])
     yield _gauge("segue_writes_waiting", "Writes that wait for the disk.", [((), store.n_waiting)])
+    unlogged = len(engine.shown.backlog)
+    about = "Defaults shown that wait for the log to be written."
+    yield _gauge("segue_defaults_unlogged", about, [((), unlogged)])
     yield _gauge(
         "segue_requests_in_flight",
         "Requests being answered.",

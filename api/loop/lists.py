@@ -137,7 +137,11 @@ class ListDecider:
             await self._shown.append_list(rows, keyed)
         except StoreUnavailableError as error:
             log.error("list_not_logged", placement=asked.placement.name, error=str(error))
-            return _not_logged(filled, version)
+            first = _by_default(filled[0], STORE_UNAVAILABLE)
+            new_id, now_us = self._decider.new_id, asked.now_us
+            later = first._replace(asked=first.asked._replace(decision_id=new_id(now_us)))
+            self._shown.backlog.add(later.row(new_id(now_us), version))
+            return _not_logged([first, *filled[1:]], version)
         return answer
 
     def _filled(
@@ -204,12 +208,11 @@ def _by_default(slot: Filled, reason: str | None = None) -> Filled:
 
 def _not_logged(filled: list[Filled], version: str) -> dict[str, Any]:
     """The default in the first slot, and nothing else."""
-    first = _by_default(filled[0], STORE_UNAVAILABLE)
     others = [
         one._replace(choice=one.choice._replace(reason=STORE_UNAVAILABLE), shows=False)
         for one in filled[1:]
     ]
-    return _answer(None, [first, *others], version)
+    return _answer(None, [filled[0], *others], version)
 
 
 def _answer(list_id: str | None, filled: list[Filled], version: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from asyncio import Future
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from api.loop.backlog import Backlog
 from api.loop.breaker import Breaker
 from api.loop.supply import Supply
 from api.storage.base import EXPOSURES, DecisionRow, Store, StoreUnavailableError
@@ -35,6 +36,7 @@ class ShownLog:
 
     Attributes:
         breaker: Open while the log cannot be written: then nobody waits for it.
+        backlog: What was shown meanwhile.
     """
 
     def __init__(self, tracked: Tracked, pipeline: Pipeline, store: Store, supply: Supply) -> None:
@@ -43,6 +45,7 @@ class ShownLog:
         self._store = store
         self._supply = supply
         self.breaker = Breaker()
+        self.backlog = Backlog(self)
         self._idle = not tracked
         self._saved_through = -1
 
@@ -143,6 +146,8 @@ class ShownLog:
 
     def erase(self, ids: Iterable[str]) -> None:
         """Drop what was logged under some ids; the log has it no more."""
+        ids = tuple(ids)
+        self.backlog.erase(ids)
         for visitor in ids:
             self.exposures.forget(visitor)
 

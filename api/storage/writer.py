@@ -255,6 +255,7 @@ class GroupCommitWriter:
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._apply(group)
+            self._undo_withdrawn(group)
             connection.execute("COMMIT")
             n_groups, n_works, seconds = self.commits
             seconds += time.perf_counter() - started
@@ -264,6 +265,16 @@ class GroupCommitWriter:
                 connection.execute("ROLLBACK")
             for work in group:
                 work.error = StoreUnavailableError(f"the write did not become durable: {error}")
+
+    def _undo_withdrawn(self, group: list[_Work[Any]]) -> None:
+        """What was given up since it was written does not even become durable.
+
+        Only while the flush itself is under way does it, for as long as it takes to take it back.
+        """
+        for work in group:
+            if work.withdrawn and work.undo is not None and work.result is not None:
+                work.undo(self._connection, work.result)
+                work.result = None
 
     def _run_alone(self, works: Iterable[_Work[Any]]) -> None:
         for work in works:

@@ -17,10 +17,12 @@ from api.auth import key_hash
 from api.idempotency import key_of, keyed_request
 from api.loop.engine import Engine
 from api.problems import Problem
-from api.storage.base import StoreUnavailableError
+from api.schemas.decision import DecisionRequest, SlotRequest
+from api.storage.base import RepeatedRequestError, StoreUnavailableError
 from api.storage.writer import GroupCommitWriter
 from api.worker.retention import DAY_US
 from tests.api.loop.test_engine import run, settings
+from tests.api.loop.test_erase import configured as configured_with_caps
 from tests.api.service import configuration, problem_of, running_service, stored
 from tests.api.test_overload import Gate, recovered, within
 from tests.api.worker.test_retention import Later
@@ -260,6 +262,30 @@ def test_a_decision_that_was_given_up_lets_its_key_go(
         assert stored(tmp_path, f"SELECT count(*) FROM decisions WHERE {name} = ?", kept) == [(1,)]
 
     within(tmp_path, work, deadline_ms=20)
+
+
+def test_a_repeat_counts_for_no_cap_and_holds_no_unit(tmp_path: Path) -> None:
+    """It chose again before the log knew it: what it chose is let go."""
+
+    async def work(engine: Engine) -> None:
+        async def ask(slots: Any) -> Any:
+            once = keyed_request('"c"', None, f"{slots}", "", b"", engine.clock.now_us())
+            request = DecisionRequest(visitor="ann", placement="home", slots=slots)
+            if slots is None:
+                return await engine.decider.decide(request, None, once)
+            return await engine.lists.decide(request, None, once)
+
+        for slots in (None, [SlotRequest(id="a")]):
+            await ask(slots)
+            before = engine.shown.of("ann").times_us
+            for _ in range(3):
+                with pytest.raises(RepeatedRequestError):
+                    await ask(slots)
+            assert engine.shown.of("ann").times_us == before
+            assert not engine.shown.exposures._pending
+        assert engine.shown.breaker.state == "closed"
+
+    run(configured_with_caps(tmp_path), work)
 
 
 def test_answers_go_after_their_days(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from api.app import create_app
 from api.configuration import parse_settings
 from api.hot import HotPath
+from api.loop.backlog import Backlog
 from api.loop.breaker import Breaker
 from api.loop.engine import Engine
 from api.storage.base import StoreUnavailableError
@@ -129,7 +130,9 @@ async def recovered(service: Service) -> str:
 
 
 def decisions(folder: Path) -> set[str]:
-    return {row[0] for row in stored(folder, "SELECT decision_id FROM decisions")}
+    """Of the log, but for the defaults that were shown while it could not be written."""
+    sql = "SELECT decision_id FROM decisions WHERE reason IS NOT 'the log cannot be written'"
+    return {row[0] for row in stored(folder, sql)}
 
 
 def test_while_the_database_is_locked_decisions_answer_by_default(tmp_path: Path) -> None:
@@ -160,6 +163,70 @@ def test_what_was_given_up_is_not_in_the_log(
             assert answer["list_id" if slots else "decision_id"] is None
         logged = await recovered(service)
         assert decisions(tmp_path) == {logged}
+
+    within(tmp_path, work, deadline_ms=20)
+
+
+@pytest.mark.parametrize("slots", [None, [{"id": "a"}, {"id": "b"}]])
+def test_what_was_given_up_before_its_flush_never_becomes_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: Any
+) -> None:
+    """So a kill afterwards does not leave it: nothing has to be taken back any more."""
+    gate = Gate(monkeypatch, at_commit=True)
+    late: list[object] = []
+    monkeypatch.setattr(GroupCommitWriter, "_take_back", lambda _, work: late.append(work))
+
+    async def work(service: Service) -> None:
+        with gate.shut():
+            answer = (await service.decide(slots=slots)).json()
+            assert answer["list_id" if slots else "decision_id"] is None
+        logged = await recovered(service)
+        assert decisions(tmp_path) == {logged}
+        assert not late
+
+    within(tmp_path, work, deadline_ms=20)
+
+
+def test_defaults_are_logged_as_soon_as_the_log_can_be_written(tmp_path: Path) -> None:
+    """With probability 1 and their reason; an hour without a log leaves no hole in it."""
+    slots = [{"id": "a"}, {"id": "b"}]
+
+    async def work(service: Service) -> None:
+        backlog = service.engine.shown.backlog
+        with locked(tmp_path):
+            answers = await asyncio.gather(*(service.decide() for _ in range(20)))
+            assert all(map(is_default, answers))
+            await service.decide(slots=slots)
+            assert len(backlog) == 21
+            assert "segue_defaults_unlogged 21.0" in (await service.get("/metrics")).text
+        await until_flushed(service)
+        sql = """SELECT visitor, action_id, probability, layout, count(*), count(list_id)
+                 FROM decisions WHERE reason = 'the log cannot be written' GROUP BY 1, 2, 3, 4"""
+        assert stored(tmp_path, sql) == [("ann", "tea", 1.0, None, 21, 1)]
+
+    within(tmp_path, work, deadline_ms=50)
+
+
+async def until_flushed(service: Service) -> None:
+    while len(service.engine.shown.backlog):
+        await service.engine.shown.backlog.flush()
+        await asyncio.sleep(0.01)
+
+
+def test_the_backlog_is_bounded_and_reached_by_an_erasure(tmp_path: Path) -> None:
+    async def work(service: Service) -> None:
+        shown = service.engine.shown
+        backlog = shown.backlog = Backlog(shown, most=3)
+        with locked(tmp_path):
+            for visitor in ("ann", "bob", "cid", "dan", "eve"):
+                await service.decide(visitor=visitor)
+            assert (len(backlog), backlog.n_dropped) == (3, 2)
+            shown.erase(["dan"])
+            assert len(backlog) == 2
+        await until_flushed(service)
+        sql = "SELECT visitor FROM decisions WHERE reason = 'the log cannot be written'"
+        assert sorted(stored(tmp_path, sql)) == [("cid",), ("eve",)]
+        assert not shown.exposures._pending
 
     within(tmp_path, work, deadline_ms=20)
 

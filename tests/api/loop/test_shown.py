@@ -150,7 +150,13 @@ def test_two_decisions_at_once_cannot_both_be_the_last_one_allowed(tmp_path: Pat
     assert len({"low", "high"} & set(shown)) == 1
 
 
-def test_what_was_not_kept_in_the_log_does_not_count(tmp_path: Path) -> None:
+def vars_of(history: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    return dict(history.times_us), dict(history.prices)
+
+
+def test_of_what_the_log_did_not_take_only_the_default_that_was_shown_counts(
+    tmp_path: Path,
+) -> None:
     async def work(engine: Engine) -> Any:
         other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
         await engine.store.writer.call(lambda c: c.execute("PRAGMA busy_timeout = 20").fetchone())
@@ -160,11 +166,21 @@ def test_what_was_not_kept_in_the_log_does_not_count(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
         other.close()
         assert {answer["decision_id"] for answer in answers} == {None}
-        return engine.shown.of("ann"), engine.shown.exposures._pending
+        assert {answer["action"]["id"] for answer in answers} == {"low"}
+        counted = [vars_of(engine.shown.of("ann"))]
+        while engine.shown.backlog:
+            await engine.shown.backlog.flush()
+            await asyncio.sleep(0.01)  # until the breaker lets somebody try
+        counted.append(vars_of(engine.shown.of("ann")))
+        rows = engine.store.exposures_after(0, 99)
+        return counted, engine.shown.exposures._pending, [row[2].action_id for row in rows]
 
-    history, pending = run(settings(tmp_path), work)
-    assert not history
+    (before, after), pending, logged = run(settings(tmp_path), work)
+    assert before == after
+    times, prices = after
+    assert (times, [price.price_cents for price in prices.values()]) == ({}, [900])
     assert pending == {}
+    assert logged == ["low"] * 10
 
 
 def test_who_goes_away_before_the_answer_was_shown_it_all_the_same(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from api.storage.base import EventRow, StoreError, StoreUnavailableError
+from api.storage.migrations import migrations
 from api.storage.sqlite import DAY_US, SQLiteStore
 
 
@@ -69,6 +71,55 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreError, match="newer version"):
         SQLiteStore(path)
+
+
+def schema_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with closing(sqlite3.connect(path)) as connection:
+        sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index') ORDER BY name"
+        names = [name for (name,) in connection.execute(sql)]
+        return {
+            name: connection.execute(f"PRAGMA table_xinfo({name!r})").fetchall()
+            or connection.execute(f"PRAGMA index_xinfo({name!r})").fetchall()
+            for name in names
+        }
+
+
+STEPS = [step.name for step in migrations.pending(Database(memory=True))]
+
+
+@pytest.mark.parametrize("last", STEPS)
+def test_a_database_of_any_older_version_is_brought_up_to_date(tmp_path: Path, last: str) -> None:
+    """With a row of each version in it, which is still there afterwards."""
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        database = Database(connection)
+        migrations.apply(database, stop_before=None if last == STEPS[-1] else after(last))
+        connection.execute(
+            "INSERT INTO events (message_id, visitor, name, timestamp_us, received_at_us, body) "
+            "VALUES ('m', 'ann', 'Page Viewed', 1, 2, '{}')"
+        )
+    store = SQLiteStore(old)
+    assert store.events_after(0, 9) == [(1, "{}")]
+    close(store)
+    close(SQLiteStore(new))
+    assert schema_of(old) == schema_of(new)
+
+
+def after(step: str) -> str:
+    return STEPS[STEPS.index(step) + 1]
+
+
+def test_a_step_that_fails_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrations.apply(Database(connection), stop_before="outbox_of_webhooks")
+        connection.execute("CREATE TABLE outbox (in_the_way)")
+    before = schema_of(path)
+    with pytest.raises(StoreError, match="outbox already exists"):
+        SQLiteStore(path)
+    assert schema_of(path) == before
 
 
 def test_a_lock_from_outside_fails_the_write_and_passes(tmp_path: Path) -> None:

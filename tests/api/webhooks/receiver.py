@@ -9,7 +9,15 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from tests.api.webhooks.senders import NEW
+
 WAIT_SECONDS = 60.0
+
+
+class Server(ThreadingHTTPServer):
+    """One that takes several connections at once, as any real one does."""
+
+    request_queue_size = 128
 
 
 @dataclass
@@ -19,6 +27,7 @@ class Receiver:
     port: int = 0
     statuses: list[int] = field(default_factory=lambda: [204])
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    told: list[Any] = field(default_factory=list)
     came: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -26,7 +35,13 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hooks?shop=1"
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
+        """Note a request, and what the real client makes of it as it comes in."""
+        try:
+            told = Webhook(NEW).verify(body, headers)
+        except Exception as error:
+            told = error
         with self.came:
+            self.told.append(told)
             self.requests.append((headers, body))
             self.came.notify_all()
             return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
@@ -59,7 +74,7 @@ def receiving(location: str = "") -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     receiver.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

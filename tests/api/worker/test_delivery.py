@@ -295,7 +295,8 @@ def test_a_conversion_is_told_by_the_real_service_and_seen_by_routes_and_command
             assert len(set(dead.ids())) == 1
             config = str(tmp_path / "segue.toml")
             done = runner.invoke(cli, ["webhooks", "list", "--config", config])
-            assert done.output.count("conversion") == 2, done.output
+            assert done.output.count("conversion.credited") == 2, done.output
+            assert receiver.ids()[0] in done.output  # whole: `redeliver --message` takes it
             done = runner.invoke(cli, ["webhooks", "test", "shop", "--config", config])
             assert done.output.startswith("shop took msg_"), done.output
             assert receiver.verified(OLD)[-1]["type"] == "webhook.test"
