@@ -97,6 +97,17 @@ def test_a_visitor_is_explained_under_any_id(store: Path) -> None:
     assert "By doing nothing" not in found or "moves to" in found
 
 
+def test_a_visitor_is_in_segments_made_by_hand_too(store: Path, tmp_path: Path) -> None:
+    hand_made = [
+        {"id": "regulars", "when": "profile.orders >= 20"},
+        {"id": "seldom", "when": "profile.orders < 3"},
+    ]
+    settings = configuration(service={"database": str(store)}, segments={"hand_made": hand_made})
+    path = write_configuration(tmp_path, settings)
+    assert "Made by hand, and theirs: regulars." in said("explain", "v1", "-c", path)
+    assert "Made by hand, and theirs: seldom." in said("explain", "v2", "-c", path)
+
+
 def test_the_page_says_the_same_without_the_network(store: Path, tmp_path: Path) -> None:
     page = tmp_path / "segments.html"
     said("show", "--source", store, "--draws", 2, "--out", page)
