@@ -9,21 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli.main import app
-from tests.api.cli.segments.shop import CHANGED, N_VISITORS, made
+from tests.api.cli.segments.shop import CHANGED, N_VISITORS
 from tests.api.service import configuration, write_configuration
 
 OFTEN, SELDOM = "s1", "s2"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("shop"))
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are as wide as they like, wherever the tests run."""
-    monkeypatch.setattr("api.cli.segments.command.console.width", 200)
 
 
 def segue(*arguments: object) -> Result:
