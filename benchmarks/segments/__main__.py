@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.report import Table, parse_options, publish
 from benchmarks.segments.emerging import planted, unplanted
 from benchmarks.segments.emerging import table as emerging_table
+from benchmarks.segments.gate import passed
+from benchmarks.segments.gate import table as gate_table
 from benchmarks.segments.measure import (
     CANDIDATES,
     NEURAL,
@@ -59,6 +61,7 @@ def main() -> None:
     tables: list[Table] = []
     numbers: dict[str, Any] = {}
     watched: list[list[Cell]] = []
+    weighed: list[list[Cell]] = []
     for shop in SHOPS:
         try:
             snapshots = timeline(shop.read(folder), sorted(_moments(shop)))
@@ -70,9 +73,13 @@ def main() -> None:
         tables += found
         numbers[shop.name] = figures
         watched.append(unplanted(shop.name, _dated(shop, times)))
-    emerging, figures = emerging_table([*watched, planted(options.quick)])
-    tables.append(emerging)
-    numbers |= figures
+        weighed.append(passed(shop.name, times.fitted, options.quick))
+    for table, figures in (
+        gate_table(weighed),
+        emerging_table([*watched, planted(options.quick)]),
+    ):
+        tables.append(table)
+        numbers |= figures
     for part in (assignment, fitting, change_detection):
         table, figures = part(options.quick)
         tables.append(table)

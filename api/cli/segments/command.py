@@ -43,6 +43,7 @@ from api.cli.segments.tables import (
     of_segments,
     verdicts,
 )
+from api.loop.hand_made import belongings
 from api.segment_families import FAMILIES, LEARNING
 from api.storage.visitor_log import Crowd
 from api.worker.verdict import Request
@@ -143,13 +144,16 @@ def explain(
     with _told():
         where = _source(config, source)
         named = where.fit(fit)
-        found = explained(where, named, visitor, np.random.default_rng(seed))
+        hand_made = belongings(settings_if_any(config, source).hand_made)
+        found = explained(where, named, visitor, np.random.default_rng(seed), hand_made)
         moved = [] if where.log is None else where.log.changes(found.visitor, LAST_CHANGES)
     segment = found.segment
     _say(f"{found.visitor} is in {segment.id}: {segment.description} ({named.name}).")
     if found.rule is not None and found.rule != segment.description:
         agrees = "holds" if found.agrees else "does not hold"
         _say(f"In rules, {segment.id} is: {found.rule}. That {agrees} for {found.visitor}.")
+    if found.hand_made:
+        _say(f"Made by hand, and theirs: {', '.join(found.hand_made)}.")
     table = Table("feature", found.visitor, f"median of {segment.id}", "median of all")
     for trait in found.traits:
         values = (trait.own, trait.segment, trait.everybody)

@@ -1,6 +1,8 @@
 """Why one visitor is in their segment, and when they will leave it by doing nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +10,7 @@ import numpy.typing as npt
 from api.cli.segments.files import natural
 from api.cli.segments.report import sampled
 from api.cli.segments.source import NamedFit, Source
+from api.loop.facts import Belongs
 from api.storage.base import StoreError
 from segments.cluster.family import Cohort
 from segments.cluster.segmentation import Segment
@@ -47,6 +50,7 @@ class Explained:
         traits: What sets the visitor apart from everybody, the most telling first.
         leaves: How they leave the segment by doing nothing; None for never, or where only a file
             of features is known.
+        hand_made: Ids of the segments made by hand that they are in.
     """
 
     visitor: str
@@ -55,9 +59,16 @@ class Explained:
     agrees: bool
     traits: tuple[Trait, ...]
     leaves: Transition | None
+    hand_made: tuple[str, ...] = ()
 
 
-def explained(source: Source, fit: NamedFit, visitor: str, rng: np.random.Generator) -> Explained:
+def explained(
+    source: Source,
+    fit: NamedFit,
+    visitor: str,
+    rng: np.random.Generator,
+    hand_made: Mapping[str, Belongs] = MappingProxyType({}),
+) -> Explained:
     """Explains a visitor's segment.
 
     Args:
@@ -65,6 +76,7 @@ def explained(source: Source, fit: NamedFit, visitor: str, rng: np.random.Genera
         fit: The segmentation.
         visitor: Any of their ids.
         rng: Draws the visitors on whom rules are grown.
+        hand_made: Who belongs to the segments made by hand, by id.
 
     Raises:
         StoreError: Nobody of this id is known.
@@ -81,10 +93,13 @@ def explained(source: Source, fit: NamedFit, visitor: str, rng: np.random.Genera
     segment = segmentation.segments[labels[row]]  # -1, noise, is the last
     cohort = sampled(Cohort(crowd.vectors, crowd.feature_names), rng)
     rules = explain(segmentation, cohort, rng)
-    leaves = None
+    leaves: Transition | None = None
+    also: tuple[str, ...] = ()
     if pipeline is not None and crowd.at is not None:
         pipeline.segmentation = segmentation
         leaves = leaving(pipeline, known, crowd.at)
+        look = pipeline.look(known, crowd.at)
+        also = tuple(name for name, belongs in hand_made.items() if belongs(look, segment.id))
     return Explained(
         known,
         segment,
@@ -92,6 +107,7 @@ def explained(source: Source, fit: NamedFit, visitor: str, rng: np.random.Genera
         rules.tree.label(crowd.vectors[row]) == labels[row],
         _traits(Cohort(crowd.vectors, crowd.feature_names), row, labels == labels[row]),
         leaves,
+        also,
     )
 
 

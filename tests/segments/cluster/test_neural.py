@@ -40,7 +40,7 @@ def test_what_is_said_five_times_does_not_drown_what_is_said_once():
     cohort, kinds = repeated()
     agreement = {
         name: adjusted_rand_index(kinds, fit(family, cohort).assign_many(cohort.vectors))
-        for name, family in (("kmeans", KMeans(3)), ("neural", NeuralEncoder(3)))
+        for name, family in (("kmeans", KMeans(3)), ("neural", NeuralEncoder(3, n_steps=200)))
     }
     assert agreement["neural"] > agreement["kmeans"] + 0.1
 
@@ -53,7 +53,8 @@ def test_foresight_bends_the_space_towards_the_outcome():
     cohort = Cohort(vectors, tuple(f"feature_{i}" for i in range(6)), outcome)
     known = {
         foresight: future_value(
-            fit(NeuralEncoder(4, foresight=foresight), cohort).assign_many(vectors), outcome
+            fit(NeuralEncoder(4, foresight=foresight), cohort).assign_many(vectors),
+            outcome,
         ).eta_squared
         for foresight in (False, True)
     }
@@ -95,7 +96,7 @@ def test_a_budget_bounds_how_many_a_refit_moves():
 @needs_torch
 def test_rules_explain_it_and_say_how_faithfully():
     cohort, _ = repeated()
-    said = explain(fit(NeuralEncoder(3), cohort), cohort, np.random.default_rng(0))
+    said = explain(fit(NeuralEncoder(3, n_steps=100), cohort), cohort, np.random.default_rng(0))
     assert 0.8 < said.fidelity <= 1.0
     assert len(said.rules) == 3
 

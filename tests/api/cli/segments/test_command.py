@@ -11,21 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli.main import app
-from tests.api.cli.segments.shop import CHANGED, N_VISITORS, made
+from tests.api.cli.segments.shop import CHANGED, N_VISITORS
 from tests.api.service import configuration, write_configuration
 
 OFTEN, SELDOM = "s1", "s2"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("shop"))
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are as wide as they like, wherever the tests run."""
-    monkeypatch.setattr("api.cli.segments.command.console.width", 200)
 
 
 def segue(*arguments: object) -> Result:
@@ -97,6 +86,17 @@ def test_a_visitor_is_explained_under_any_id(store: Path) -> None:
     assert "v2 is in s2:" in found
     assert "revenue_cents │ 400 │" in found
     assert "By doing nothing" not in found or "moves to" in found
+
+
+def test_a_visitor_is_in_segments_made_by_hand_too(store: Path, tmp_path: Path) -> None:
+    hand_made = [
+        {"id": "regulars", "when": "profile.orders >= 20"},
+        {"id": "seldom", "when": "profile.orders < 3"},
+    ]
+    settings = configuration(service={"database": str(store)}, segments={"hand_made": hand_made})
+    path = write_configuration(tmp_path, settings)
+    assert "Made by hand, and theirs: regulars." in said("explain", "v1", "-c", path)
+    assert "Made by hand, and theirs: seldom." in said("explain", "v2", "-c", path)
 
 
 def test_the_page_says_the_same_without_the_network(store: Path, tmp_path: Path) -> None:

@@ -6,18 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli.main import app
-from tests.api.cli.segments.shop import N_VISITORS, made
+from tests.api.cli.segments.shop import N_VISITORS
 from tests.api.service import configuration, write_configuration
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("shop"))
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.cli.segments.command.console.width", 200)
 
 
 def preview(*arguments: object) -> Result:

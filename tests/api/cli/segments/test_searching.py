@@ -10,20 +10,9 @@ from typer.testing import CliRunner, Result
 from api.cli.main import app
 from api.storage.visitor_log import VisitorLog
 from segments.features.schema import SCHEMA
-from tests.api.cli.segments.shop import made
 from tests.api.service import configuration, write_configuration
 
 DAYS = ("--outcome-days", "10", "--draws", "2")
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("shop"))
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.cli.segments.command.console.width", 250)
 
 
 def search(*arguments: object) -> Result:
@@ -46,7 +35,7 @@ def loose(tmp_path: Path, store: Path, **criteria: float) -> Path:
 
 
 def test_candidates_are_measured_beside_the_fit_in_use(store: Path, tmp_path: Path) -> None:
-    found = said("-c", loose(tmp_path, store), *DAYS, "--only", "k=3", "--only", "tiers")
+    found = said("-c", loose(tmp_path, store), *DAYS, "--only", "k=3,", "--only", "tiers")
     for name in ("k-means, k=3, all", "k-means, k=3, money", "expected-spend tiers"):
         assert name in found
     assert "in use: fit 2" in found
