@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from api.auth import key_hash, new_key
+from api.cli.calibrate import calibration
 from api.cli.demo.command import demo
 from api.cli.evaluate.command import evaluation
 from api.cli.experiment import experiment
@@ -29,6 +30,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(visitors, name="visitors")
 app.add_typer(segments, name="segments")
 app.add_typer(train, name="train")
+app.command("calibrate")(calibration)
 app.command()(demo)
 app.command("evaluate")(evaluation)
 app.command()(experiment)
