@@ -27,6 +27,7 @@ from simulator.errors import WorldError
 
 if TYPE_CHECKING:
     from simulator.calibrate.fit import Calibration
+    from simulator.calibrate.purchases import Spend, Timing
     from simulator.dynamics.world import World
 
 Array = npt.NDArray[np.float64]
@@ -87,14 +88,14 @@ def fidelity(log: StoreLog, calibration: Calibration, *, seed: int = 0) -> Fidel
     gaps = [_gaps(one) for one in (log, twin)]
     values = [_repeat_values(one) / 100.0 for one in (log, twin)]
     labels = tuple(f"{share:.0%}" for share in QUANTILES)
+    answer = None if calibration.elasticity is None else calibration.elasticity.value
     measures = [
         _distribution("days between orders", labels, *gaps),
         _distribution("value of an order", labels, *values),
         _frequencies(ours.frequency, theirs.frequency),
         _refitted(calibration, twin, log.end_day),
-        _one("elasticity", calibration.elasticity and calibration.elasticity.value,
-             simulated_elasticity(calibration.world, seed=seed)),
-    ]  # fmt: skip
+        _one("elasticity", answer, simulated_elasticity(calibration.world, seed=seed)),
+    ]
     if log.coupons is not None:
         again = simulated_redemption(calibration.world, log.coupons.days, seed=seed)
         measures.append(_one("redemption", calibration.redemption, again))
@@ -193,37 +194,40 @@ def _moments(who: npt.NDArray[np.int64], values: Array, n: int) -> tuple[Array, 
 def _gaps(log: StoreLog) -> Array:
     order = np.lexsort((log.day, log.customer))
     same = np.diff(log.customer[order]) == 0
-    return np.diff(log.day[order])[same].astype(np.float64)
+    return np.asarray(np.diff(log.day[order])[same], np.float64)
 
 
 def _repeat_values(log: StoreLog) -> Array:
     order = np.lexsort((log.day, log.customer))
     again = np.diff(log.customer[order], prepend=-1) == 0
-    return log.value_cents[order][again]
+    return np.asarray(log.value_cents[order][again], np.float64)
 
 
 def _distribution(name: str, labels: tuple[str, ...], ours: Array, theirs: Array) -> Measure:
-    quantiles = [tuple(np.quantile(one, QUANTILES).tolist()) for one in (ours, theirs)]
-    return Measure(name, labels, *quantiles, float(ks_2samp(ours, theirs).statistic))
+    log, simulated = (tuple(np.quantile(one, QUANTILES).tolist()) for one in (ours, theirs))
+    return Measure(name, labels, log, simulated, float(ks_2samp(ours, theirs).statistic))
 
 
 def _frequencies(ours: Array, theirs: Array) -> Measure:
     edges = (*FREQUENCIES, np.inf)
-    shares = [np.histogram(one, edges)[0] / len(one) for one in (ours, theirs)]
+    log, simulated = (np.histogram(one, edges)[0] / len(one) for one in (ours, theirs))
     labels = tuple(f"{low}+" for low in FREQUENCIES)
-    apart = 0.5 * float(np.abs(shares[0] - shares[1]).sum())
-    return Measure(
-        "repeat orders of a customer", labels, *(tuple(one.tolist()) for one in shares), apart
-    )
+    apart = 0.5 * float(np.abs(log - simulated).sum())
+    name = "repeat orders of a customer"
+    return Measure(name, labels, tuple(log.tolist()), tuple(simulated.tolist()), apart)
 
 
 def _refitted(calibration: Calibration, twin: StoreLog, end_day: int) -> Measure:
     again = purchases_of(twin.customer, twin.day, twin.value_cents, end_day)
     timing, spend = fit_timing(again), fit_spend(again)
     labels = ("orders a week", "leave after an order", "value")
-    pairs = ((calibration.timing, calibration.spend), (timing, spend))
-    numbers = [(t.r / t.alpha, t.a / (t.a + t.b), s.mean / 100.0) for t, s in pairs]
-    return Measure("fitted again", labels, *numbers, None)
+    log = _in_words(calibration.timing, calibration.spend)
+    return Measure("fitted again", labels, log, _in_words(timing, spend), None)
+
+
+def _in_words(timing: Timing, spend: Spend) -> tuple[float, float, float]:
+    leave = timing.a / (timing.a + timing.b)
+    return timing.r / timing.alpha, leave, spend.mean / 100.0
 
 
 def _one(name: str, ours: float | None, theirs: float) -> Measure:

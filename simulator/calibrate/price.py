@@ -84,7 +84,7 @@ def _panel(sales: Sales) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], 
     """A row for each product and week, of products that sell steadily; both renumbered."""
     keys, row = np.unique(np.stack([sales.product, sales.week]), axis=1, return_inverse=True)
     row = row.ravel()
-    units = np.bincount(row, weights=sales.units)
+    units = np.bincount(row, weights=sales.units).astype(np.float64)
     price = np.bincount(row, weights=sales.units * sales.price) / units
     _, product = np.unique(keys[0], return_inverse=True)
     n_weeks = len(np.unique(keys[1]))
@@ -103,4 +103,4 @@ def _within(values: Array, product: npt.NDArray[np.int64], week: npt.NDArray[np.
     for _ in range(SWEEPS):
         for group in (product, week):
             left = left - (np.bincount(group, weights=left) / np.bincount(group))[group]
-    return left
+    return np.asarray(left, np.float64)

@@ -129,7 +129,7 @@ def _by_order(
     # A line without a price still says what was bought.
     np.add.at(money, (order[known], category[known]), cents[known] + 1e-3)
     mostly = np.where(money.any(1), money.argmax(1), -1)
-    value = np.bincount(order, weights=cents)
+    value = np.bincount(order, weights=cents).astype(np.float64)
     return StoreLog(keys[0], keys[1], value, mostly, names, int(day.max()), sales, coupons)
 
 
