@@ -27,6 +27,7 @@ from simulator.crowd import ORACLE, oracle
 from simulator.dynamics.day import leaving
 from simulator.dynamics.expected import expected_rewards
 from simulator.dynamics.shopper import State, Traits, rows_of
+from simulator.errors import StepError
 from simulator.vector_env import CENTS_A_REWARD, Booleans, ShopperVectorEnv
 
 if TYPE_CHECKING:
@@ -71,8 +72,14 @@ class LessonVectorEnv(ShopperVectorEnv):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        """New shoppers in all slots; see ``ShopperVectorEnv``."""
-        observation, info = super().reset(seed=seed, options=options)
+        """New shoppers in all slots; see ``ShopperVectorEnv``.
+
+        Raises:
+            StepError: Any option: slots are never reset alone.
+        """
+        if options:
+            raise StepError(f"options are {options!r:.80}: lessons take none, all slots begin anew")
+        observation, info = super().reset(seed=seed)
         self._there = np.ones(self.num_envs)
         self._last_day = self._first_ends()
         return observation, info | {"told": self._told()}
@@ -92,7 +99,7 @@ class LessonVectorEnv(ShopperVectorEnv):
         rewards = self._there * expected / CENTS_A_REWARD
         was, loyalty = rows_of(State, morning), rows_of(State, crowd.state).loyalty
         left = leaving(self._lived.effects, rows_of(Traits, traits), was, ordered, loyalty)
-        self._there = self._there * (1.0 - left)
+        self._there = self._there * (1.0 - np.minimum(left, 1.0))
         over = crowd.state[0] >= self._last_day
         info: dict[str, Any] = {}
         if over.any():

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from api.auth import key_hash, new_key
 from api.cli.backup import backup_store, restore_store
+from api.cli.calibrate import calibration
 from api.cli.demo.command import demo
 from api.cli.doctor.command import doctor
 from api.cli.evaluate.command import evaluation
@@ -40,6 +41,7 @@ app.add_typer(exports, name="export")
 app.add_typer(train, name="train")
 app.command("backup")(backup_store)
 app.command("restore")(restore_store)
+app.command("calibrate")(calibration)
 app.command()(demo)
 app.command()(doctor)
 app.command("evaluate")(evaluation)

@@ -82,7 +82,7 @@ class PPOPolicy(Policy):
         self._forward = Forward(network)
         self._seen = _places(names, network.feature_names)
         self._columns = {action_id: i for i, action_id in enumerate(network.action_ids)}
-        self._last: tuple[tuple[str, ...], npt.NDArray[np.intp]] | None = None
+        self._last: tuple[tuple[str, ...], npt.NDArray[np.intp] | None] | None = None
 
     def require(self, action_ids: Sequence[str]) -> None:
         """Nothing, where the network knows all of these actions.
@@ -100,14 +100,15 @@ class PPOPolicy(Policy):
             f"{suggestion(action_id, self._columns)}; train one on this catalog"
         )
 
-    def _columns_of(self, ids: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    def _columns_of(self, ids: tuple[str, ...]) -> npt.NDArray[np.intp] | None:
+        """Where the candidates stand among the network's actions; None for in the same order."""
         # The loop hands over the same tuple again and again.
         if self._last is None or self._last[0] is not ids:
             for action_id in ids:
                 if action_id not in self._columns:
                     raise DecisionError(self._unknown(action_id))
             columns = np.array([self._columns[action_id] for action_id in ids], np.intp)
-            self._last = ids, columns
+            self._last = ids, None if ids == self.network.action_ids else columns
         return self._last[1]
 
     def _judged(self, x: Array) -> tuple[npt.NDArray[np.float32], float]:
@@ -123,13 +124,15 @@ class PPOPolicy(Policy):
     ) -> tuple[Array, Array]:
         columns = self._columns_of(ids)
         scores, value = self._judged(x)
-        logits = scores.take(columns).astype(np.float64)
+        logits = (scores if columns is None else scores.take(columns)).astype(np.float64)
         if not isinstance(costs, float):
             logits -= costs / self.temperature
         logits -= np.maximum.reduce(logits)
         weights: Array = np.exp(logits, out=logits)
         weights /= np.add.reduce(weights)
-        return weights, np.full(len(ids), value)
+        means = np.empty(len(ids))
+        means.fill(value)
+        return weights, means
 
     def _expected_rewards(self, x: Array, z: Array, ids: tuple[str, ...]) -> Array:
         """The critic's value of the visitor for each: it does not tell actions apart."""

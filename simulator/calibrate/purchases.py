@@ -18,6 +18,8 @@ Array = npt.NDArray[np.float64]
 
 LEAST_CUSTOMERS = 100
 LEAST_REPEATERS = 30
+HELD_SD = 2.0
+"""Of the logarithms of BG/NBD's parameters, where the log alone does not settle them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +132,7 @@ class Spend:
 
 
 def fit_timing(log: Purchases) -> Timing:
-    """The maximum of eq. 6's likelihood.
+    """The maximum of eq. 6's likelihood; held to moderate parameters where that has none.
 
     Raises:
         WorldError: The search does not converge.
@@ -150,7 +152,15 @@ def fit_timing(log: Purchases) -> Timing:
         both = np.where(x > 0.0, np.logaddexp(alive, gone), alive)
         return -float((shared + both).mean())
 
-    logs, value = _minimum(loss, np.zeros(4), "BG/NBD")
+    def held(logs: Array) -> float:
+        return loss(logs) + float((logs**2).sum()) / (2.0 * HELD_SD**2 * len(x))
+
+    try:
+        logs, _ = _minimum(loss, np.zeros(4), "BG/NBD")
+    except WorldError:
+        # Where hardly anybody leaves, a and b run away together: any a / b near 0 fits as well.
+        logs, _ = _minimum(held, np.zeros(4), "BG/NBD")
+    value = loss(logs)
     r, alpha, a, b = (float(one) for one in np.exp(logs))
     return Timing(r, alpha, a, b, -value * len(x))
 

@@ -10,6 +10,7 @@ import pytest
 from simulator.dynamics.effects import Effects
 from simulator.dynamics.expected import expected_rewards
 from simulator.dynamics.world import World
+from simulator.errors import StepError
 from simulator.experiment.deciders import Fixed
 from simulator.experiment.life import live_through
 from simulator.experiment.prospect import prospects
@@ -75,6 +76,12 @@ def test_nobody_leaves_and_what_they_might_have_is_counted() -> None:
     assert truncated.all()
     assert (info["told"][:, -1] == 1.0).all()
     assert info["final_told"].shape == info["told"].shape == (300, envs.metadata["n_told"])
+
+
+def test_slots_are_not_reset_alone() -> None:
+    envs = LessonVectorEnv(2, world=WORLDS["steady"])
+    with pytest.raises(StepError, match="lessons take none"):
+        envs.reset(options={"reset_mask": np.array([True, False])})
 
 
 def test_slots_are_at_different_ages() -> None:

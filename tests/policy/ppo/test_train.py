@@ -10,7 +10,9 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from policy.base import Candidates
 from policy.errors import ParameterError, StateError
+from policy.ppo.policy import PPOPolicy
 from policy.ppo.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -112,6 +114,13 @@ def test_numpy_serves_what_torch_learned() -> None:
         values = run.model.policy.predict_values(seen).numpy()[:, 0]
     assert np.abs(network.probabilities(rows, masks) - expected).max() < 1e-6
     assert network.value(rows) == pytest.approx(values, abs=1e-5)
+    # And as a placement decides with it: masked actions are no candidates.
+    policy = PPOPolicy(network, floor=0.0)
+    for row, mask, wanted in zip(rows[:300], masks, expected, strict=False):
+        ids = tuple(np.array(ACTIONS)[mask].tolist())
+        candidates = Candidates(ids, np.zeros((len(ids), 0)))
+        found = policy.distribution(row, candidates, rng)
+        assert np.abs(found - wanted[mask]).max() < 1e-6
 
 
 class KilledError(Exception):
