@@ -43,6 +43,9 @@ test: $(VENV)/.dev ## run the tests
 test-train: $(VENV)/.train ## the tests that need torch or numba (skipped elsewhere)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/policy/ppo tests/simulator tests/api/cli/test_train.py $(ARGS)
 
+test-crash: $(VENV)/.dev ## kill -9 under load, power loss, the broken control (ARGS="--kills 1000")
+	$(BIN)/python -m pytest tests/api/test_crash.py tests/api/test_power_loss.py $(ARGS)
+
 check: lint types imports test ## what CI runs: lint, types, import layers, tests
 
 lint: $(VENV)/.dev ## ruff: lint and format
