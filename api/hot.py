@@ -105,6 +105,7 @@ class HotPath:
             await self._hand_on(scope, receive, send)
             return
         route, parameters = found
+        scope["route"] = route  # for who is around
         answer = await self.answer(route, parameters, scope["headers"], receive)
         headers = [JSON_TYPE, (b"content-length", b"%d" % len(answer.body))]
         if answer.status == 204:
