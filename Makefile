@@ -46,15 +46,15 @@ serve: $(VENV)/.demo ## run the service with CONFIG (default segue.toml)
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-crash: $(VENV)/.dev ## kill -9 under load, 60 times (SEGUE_KILLS=1000 make test-crash), and other ends
-	SEGUE_KILLS=$${SEGUE_KILLS:-60} $(BIN)/python -m pytest tests/api/test_crash.py tests/api/test_power_loss.py $(ARGS)
-
 test-security: $(VENV)/.dev ## strangers, leaked keys, forged webhooks, hostile bodies
 	$(BIN)/python -m pytest tests/api/test_security.py tests/api/test_auth.py tests/api/test_bodies.py tests/api/webhooks tests/policy/test_model_file.py $(ARGS)
 
 test-train: $(VENV)/.train ## the tests that need torch or numba (skipped elsewhere)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/policy/ppo tests/simulator tests/api/cli/test_train.py \
 		tests/contracts/test_segment_families.py tests/segments/cluster/test_neural.py $(ARGS)
+
+test-crash: $(VENV)/.dev ## kill -9 under load, power loss, the broken control (ARGS="--kills 1000")
+	$(BIN)/python -m pytest tests/api/test_crash.py tests/api/test_power_loss.py $(ARGS)
 
 check: lint types imports test ## what CI runs: lint, types, import layers, tests
 

@@ -115,6 +115,7 @@ class HotPath:
             await self._hand_on(scope, receive, send)
             return
         route, parameters = found
+        scope["route"] = route  # for who is around
         query = scope.get("query_string", b"")
         answer = await self.answer(route, parameters, scope["headers"], receive, query)
         headers = [JSON_TYPE, (b"content-length", b"%d" % len(answer.body))]

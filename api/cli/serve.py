@@ -21,6 +21,7 @@ from api.cli.patience import Connection, Patience
 from api.cli.systemd import notify, passed_listener
 from api.settings import Settings, SettingsError
 from api.storage.base import StoreError
+from api.tracing import TracingError, traced
 from policy.errors import PolicyError
 
 GRACE_SECONDS = 10
@@ -42,10 +43,10 @@ def run(settings: Settings) -> None:
     host, port = settings.service.host, settings.service.port
     try:
         listener = _listener(settings)
-        app = create_app(settings)
+        app = traced(create_app(settings))
     except OSError as error:
         _give_up(f"{host}:{port} cannot be used: {error.strerror}; see service.port, or use --port")
-    except (StoreError, PolicyError, SettingsError) as error:
+    except (StoreError, PolicyError, SettingsError, TracingError) as error:
         _give_up(str(error))
     # After a flush the writer must not wait long for the interpreter: answers wait for it.
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -12,6 +12,7 @@ import json
 import sqlite3
 from asyncio import Future
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,7 +53,7 @@ from api.storage.settlements import redeem
 from api.storage.subjects import SQLiteSubjects
 from api.storage.trials import SQLiteTrials
 from api.storage.windows import default_rewards, void, void_all
-from api.storage.writer import GroupCommitWriter
+from api.storage.writer import GroupCommitWriter, insert_rows
 from policy.catalog.history import Exposure
 
 T = TypeVar("T")
@@ -74,7 +75,8 @@ def _insert(table: str, row: type[tuple[object, ...]]) -> str:
 
 INSERT_DECISION = _insert("decisions", DecisionRow)
 SELECT_LIST = f"SELECT {COLUMNS} FROM decisions WHERE list_id = ? ORDER BY seq"  # noqa: S608  # names of our own
-INSERT_EVENT = _insert("events", EventRow) + " ON CONFLICT (message_id) DO NOTHING"
+INSERT_EVENTS = _insert("events", EventRow)
+INSERT_EVENT = INSERT_EVENTS + " ON CONFLICT (message_id) DO NOTHING"
 INSERT_DEAD_LETTER = _insert("dead_letters", DeadLetterRow)
 INSERT_REFIT = _insert("refits", RefitRow)
 SELECT_REFITS = f"SELECT {', '.join(RefitRow._fields)} FROM refits"  # noqa: S608  # as above
@@ -191,15 +193,19 @@ class SQLiteStore(Store):
             seqs: list[int | None] = []
             n_rewards = 0
             settlements: list[SettlementRow] = []
-            for row, due in zip(rows, effects, strict=True):
-                cursor = connection.execute(INSERT_EVENT, row)
-                seq = cursor.lastrowid if cursor.rowcount else None
-                seqs.append(seq)
-                for effect in due if seq is not None else ():
-                    if isinstance(effect, Redemption):
-                        settlements += redeem(connection, row, effect)
-                    else:
-                        n_rewards += apply(connection, row, seq or 0, effect)
+            due = zip(rows, effects, strict=True)
+            for has_effects, run in groupby(due, lambda one: bool(one[1])):
+                if not has_effects:
+                    seqs += _append_events(connection, [row for row, _ in run])
+                    continue
+                for row, of_row in run:
+                    (seq,) = _append_events(connection, [row])
+                    seqs.append(seq)
+                    for effect in of_row if seq is not None else ():
+                        if isinstance(effect, Redemption):
+                            settlements += redeem(connection, row, effect)
+                        else:
+                            n_rewards += apply(connection, row, seq or 0, effect)
             connection.executemany(INSERT_DEAD_LETTER, letters)
             return Appended(tuple(seqs), n_rewards, tuple(settlements))
 
@@ -580,6 +586,24 @@ def _undo(
         forget(connection, keyed.request)
 
     return both
+
+
+def _append_events(
+    connection: sqlite3.Connection, rows: Sequence[EventRow]
+) -> Sequence[int | None]:
+    """Append events; None for one that is there already."""
+    if len(rows) > 1:
+        connection.execute("SAVEPOINT events")
+        try:
+            places = insert_rows(connection, INSERT_EVENTS, rows)
+        except sqlite3.IntegrityError:  # one of them is known: find out which
+            connection.execute("ROLLBACK TO events")
+        else:
+            connection.execute("RELEASE events")
+            return places
+        connection.execute("RELEASE events")
+    cursors = (connection.execute(INSERT_EVENT, row) for row in rows)
+    return [cursor.lastrowid if cursor.rowcount else None for cursor in cursors]
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:

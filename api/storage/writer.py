@@ -11,7 +11,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby
@@ -315,21 +315,37 @@ def _joins(work: _Work[Any], statement: str) -> bool:
 
 
 def _insert(connection: sqlite3.Connection, statement: str, works: list[_Work[Any]]) -> None:
-    """Insert rows in few steps, and note their places: the rows of a step are neighbours.
+    """Insert rows, and note their places."""
+    places = insert_rows(connection, statement, [work.row for work in works])
+    for place, work in zip(places, works, strict=True):
+        work.result = place
+
+
+def insert_rows(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]
+) -> list[int]:
+    """Insert rows in few steps; those of a step are neighbours, or it fails as a whole.
 
     With each step SQLite lets go of the interpreter, and has to wait until the event loop gives it
     back, which costs more than the row itself.
+
+    Args:
+        connection: In a transaction.
+        statement: An INSERT that ends in ``VALUES (?, ..., ?)``.
+        rows: What the question marks stand for.
+
+    Returns:
+        Their places in the table.
     """
-    start = 0
-    while start < len(works):
-        n_rows = min(LARGEST_INSERT, 1 << (len(works) - start).bit_length() - 1)
-        step = works[start : start + n_rows]
-        values = chain.from_iterable([work.row for work in step])
+    places: list[int] = []
+    while len(places) < len(rows):
+        start = len(places)
+        n_rows = min(LARGEST_INSERT, 1 << (len(rows) - start).bit_length() - 1)
+        values = chain.from_iterable(rows[start : start + n_rows])
         cursor = connection.execute(_inserting(statement, n_rows), tuple(values))
-        first = (cursor.lastrowid or 0) - n_rows + 1
-        for place, work in enumerate(step, first):
-            work.result = place
-        start += n_rows
+        last = cursor.lastrowid or 0
+        places += range(last - n_rows + 1, last + 1)
+    return places
 
 
 @lru_cache(64)

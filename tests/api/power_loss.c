@@ -1,48 +1,58 @@
-/* Keeps, beside each file of a store, what it was at its last flush: all that a power cut leaves.
-   Preloaded into the service; fsync and fdatasync then copy the file before they return. */
+/* Keeps a copy of every file as it was at its last flush: what is left of it when the power goes.
+ * Loaded before the C library (LD_PRELOAD); copies go to the folder that DURABLE names. A file that
+ * is removed stays removed: file systems with a journal write that down with the next flush. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static void keep(int fd) {
-    char link[64], path[4096], copy[4200], synced[4200];
-    static __thread char buffer[1 << 20];
+    static __thread char buffer[1 << 16];
+    char link[64], path[PATH_MAX], partial[PATH_MAX * 2], durable[PATH_MAX * 2];
+    const char *folder = getenv("DURABLE");
+    if (!folder) return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length <= 0) return;
     path[length] = 0;
     const char *name = strrchr(path, '/');
-    if (name == NULL || strncmp(name, "/segue.db", 9) != 0) return;
-    snprintf(copy, sizeof copy, "%s.copying", path);
-    snprintf(synced, sizeof synced, "%s.synced", path);
-    int out = open(copy, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (out < 0) abort();
-    /* By the same descriptor: to close another one would let go of SQLite's locks. */
-    for (off_t at = 0;;) {
-        ssize_t n = pread(fd, buffer, sizeof buffer, at);
-        if (n < 0) abort();
-        if (n == 0) break;
-        if (write(out, buffer, n) != n) abort();
-        at += n;
+    if (!name || !strstr(name, ".db")) return;
+    snprintf(durable, sizeof durable, "%s%s", folder, name);
+    snprintf(partial, sizeof partial, "%s%s.partial", folder, name);
+    int from = open(path, O_RDONLY), to = open(partial, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ssize_t read_bytes;
+    while (from >= 0 && to >= 0 && (read_bytes = read(from, buffer, sizeof buffer)) > 0)
+        if (write(to, buffer, (size_t)read_bytes) != read_bytes) abort();
+    if (from >= 0) close(from);
+    if (to >= 0) close(to);
+    rename(partial, durable);
+}
+
+#define FLUSHING(name)                                                   \
+    int name(int fd) {                                                   \
+        static int (*next)(int);                                         \
+        if (!next) next = (int (*)(int))dlsym(RTLD_NEXT, #name);         \
+        int result = next(fd);                                           \
+        if (result == 0) keep(fd);                                       \
+        return result;                                                   \
     }
-    close(out);
-    if (rename(copy, synced) != 0) abort();
-}
 
-int fsync(int fd) {
-    int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
-    int result = real(fd);
-    if (result == 0) keep(fd);
-    return result;
-}
+FLUSHING(fsync)
+FLUSHING(fdatasync)
 
-int fdatasync(int fd) {
-    int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
-    int result = real(fd);
-    if (result == 0) keep(fd);
+int unlink(const char *path) {
+    static int (*next)(const char *);
+    char durable[PATH_MAX * 2];
+    const char *folder = getenv("DURABLE"), *name = strrchr(path, '/');
+    if (!next) next = (int (*)(const char *))dlsym(RTLD_NEXT, "unlink");
+    int result = next(path);
+    if (result == 0 && folder && name && strstr(name, ".db")) {
+        snprintf(durable, sizeof durable, "%s%s", folder, name);
+        next(durable);
+    }
     return result;
 }

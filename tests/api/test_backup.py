@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.api.test_crash import (
-    CONFIGURATION,
     N_CLIENTS,
     Books,
     Client,
     check_folds,
     check_log,
+    configure,
     free_port,
     service,
 )
@@ -37,7 +37,7 @@ def acknowledged(books: list[Books]) -> list[Books]:
 def test_a_backup_under_load_restores_to_all_that_was_acknowledged(tmp_path: Path) -> None:
     port = free_port()
     config = tmp_path / "segue.toml"
-    config.write_text(CONFIGURATION.format(port=port))
+    configure(tmp_path, port)
     books = [Books() for _ in range(N_CLIENTS)]
     with service(tmp_path, port) as process:
         clients = [Client(port, number, book) for number, book in enumerate(books)]

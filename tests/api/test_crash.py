@@ -1,6 +1,7 @@
 """Whatever ends or stops the service: nothing acknowledged is lost, nothing counts twice."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -31,9 +32,8 @@ from api.loop.engine import Engine
 from tests.api.webhooks.receiver import Receiver, receiving
 from tests.api.webhooks.senders import NEW, standard
 
-N_KILLS = int(os.environ.get("SEGUE_KILLS", "6"))
-"""`make test-crash` asks for more."""
 N_CLIENTS = 3
+ROOT = Path(__file__).parents[2]
 N_VISITORS = 12
 CATEGORIES = ("tea", "salt", "beef")
 HOOK = "/v1/webhooks/shop"
@@ -183,7 +183,7 @@ def free_port() -> int:
 
 @contextmanager
 def service(
-    folder: Path, port: int, preload: Path | None = None
+    folder: Path, port: int, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     command = [
         sys.executable,
@@ -193,10 +193,9 @@ def service(
         "--config",
         str(folder / "segue.toml"),
     ]
-    environment = os.environ | ({} if preload is None else {"LD_PRELOAD": str(preload)})
     with (
         (folder / "log").open("ab") as log,
-        subprocess.Popen(command, stderr=log, env=environment) as process,
+        subprocess.Popen(command, stderr=log, env={**os.environ, **(environment or {})}) as process,
     ):
         try:
             wait_until_ready(process, port, folder)
@@ -221,22 +220,78 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, folder: Path) 
     raise AssertionError("the service did not become ready")
 
 
+class Forked:
+    """Services that are forked from one that has everything loaded, and killed."""
+
+    def __init__(self, parent: subprocess.Popen[str], folder: Path, port: int) -> None:
+        self._parent, self._folder, self._port = parent, folder, port
+
+    def killed_under_load(self, books: list[Books], chance: random.Random) -> None:
+        """Start one, load it, kill it at a random moment; one in five already while it starts."""
+        process = self._start()
+        try:
+            if chance.random() < 0.2:
+                time.sleep(0.3 * chance.random())
+                return
+            self._wait_until_ready(process)
+            clients = [Client(self._port, number, book) for number, book in enumerate(books)]
+            for client in clients:
+                client.start()
+            time.sleep(0.5 * chance.random())
+        finally:
+            os.kill(process, signal.SIGKILL)
+        for client in clients:
+            client.join()
+
+    def _start(self) -> int:
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.write("\n")
+        self._parent.stdin.flush()
+        return int(self._parent.stdout.readline())
+
+    def _wait_until_ready(self, process: int) -> None:
+        for _ in range(3000):
+            os.kill(process, 0)  # it lives
+            with contextlib.closing(
+                http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+            ) as connection:
+                try:
+                    connection.request("GET", "/readyz")
+                    if connection.getresponse().status == 200:
+                        return
+                except (OSError, http.client.HTTPException):
+                    time.sleep(0.01)
+        raise AssertionError((self._folder / "log").read_text()[-4000:])
+
+
+@contextmanager
+def forked(folder: Path, port: int, *faults: str) -> Iterator[Forked]:
+    script = str(Path(__file__).with_name("forked.py"))
+    arguments = [str(folder / "segue.toml"), str(folder / "log"), *faults]
+    with subprocess.Popen(
+        [sys.executable, script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    ) as parent:
+        yield Forked(parent, folder, port)
+
+
 @pytest.mark.slow
-def test_books_balance_after_kills_under_load(tmp_path: Path) -> None:
+def test_books_balance_after_kills_under_load(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """`make test-crash ARGS="--kills 1000"` kills more often."""
     port = free_port()
     books = [Books() for _ in range(N_CLIENTS)]
     chance = random.Random(7)
     with receiving() as crm:
         configure(tmp_path, port, crm.url)
-        for _ in range(N_KILLS):
-            with service(tmp_path, port) as process:
-                clients = [Client(port, number, book) for number, book in enumerate(books)]
-                for client in clients:
-                    client.start()
-                time.sleep(0.2 + 0.5 * chance.random())
-                process.send_signal(signal.SIGKILL)
-                for client in clients:
-                    client.join()
+        with forked(tmp_path, port) as services:
+            for _ in range(request.config.getoption("--kills")):
+                services.killed_under_load(books, chance)
         settle(tmp_path, port, books, delivers=True)
         check_told(tmp_path / "segue.db", crm)
     check_log(tmp_path / "segue.db", books)
@@ -272,6 +327,25 @@ def check_told(database: Path, crm: Receiver) -> None:
     assert n_waiting == 0
     assert len(credited) > 20, "the load was no load"
     assert sorted(about) == credited, "a notice is missing, or tells what did not happen"
+
+
+@pytest.mark.slow
+def test_the_check_catches_models_that_are_saved_apart_from_their_place(tmp_path: Path) -> None:
+    """The broken control: killed between the two, it learns again what its model knows."""
+    port = free_port()
+    configure(tmp_path, port)
+    books = [Books() for _ in range(N_CLIENTS)]
+    chance = random.Random(8)
+    with forked(tmp_path, port, "broken") as services:
+        for number in range(60):
+            services.killed_under_load(books, chance)
+            if number % 4 < 3:
+                continue
+            try:
+                check_folds(tmp_path, f"copy{number}")
+            except AssertionError:
+                return
+    raise AssertionError("a model that was saved apart from its place passed the check")
 
 
 def test_sigterm_under_load_drains_and_keeps_every_answer(tmp_path: Path) -> None:
@@ -390,10 +464,10 @@ def check_log(database: Path, books: list[Books]) -> None:
     assert firsts == (1,), "a decision's design was learned twice"
 
 
-def check_folds(folder: Path) -> None:
+def check_folds(folder: Path, into: str = "copy") -> None:
     """What was saved equals what the log alone says, to the bit."""
     saved = fold(folder)
-    copy = folder / "copy"
+    copy = folder / into
     copy.mkdir()
     shutil.copy(folder / "segue.toml", copy)
     shutil.copy(folder / "segue.db", copy)

@@ -17,7 +17,7 @@ from api.cli.systemd import notify, passed_listener
 from api.configuration import load_settings
 from api.settings import SettingsError
 from tests.api.service import stored
-from tests.api.test_crash import CONFIGURATION, check_folds, free_port, service, wait_until_ready
+from tests.api.test_crash import check_folds, configure, free_port, service, wait_until_ready
 
 SERVE = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); os.dup2({fd}, 3); "
 SERVE += "os.set_inheritable(3, True); os.execv(sys.executable, [sys.executable, *{arguments}])"
@@ -59,7 +59,7 @@ def logged(folder: Path) -> set[str]:
 def test_sigterm_drops_no_request_that_was_sent(tmp_path: Path) -> None:
     """Who has a connection is told to close it with an answer; only new connections are refused."""
     port = free_port()
-    (tmp_path / "segue.toml").write_text(CONFIGURATION.format(port=port))
+    configure(tmp_path, port)
     with service(tmp_path, port) as process:
         shoppers = load(port)
         while not all(shopper.answered for shopper in shoppers):
@@ -89,7 +89,7 @@ def serving(folder: Path, listener: socket.socket) -> subprocess.Popen[bytes]:
 def test_a_restart_on_a_passed_socket_refuses_and_loses_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = listener.getsockname()[1]
-        (tmp_path / "segue.toml").write_text(CONFIGURATION.format(port=1))
+        configure(tmp_path, 1)
         process = serving(tmp_path, listener)
         wait_until_ready(process, port, tmp_path)
         shoppers = load(port)
@@ -120,7 +120,7 @@ def test_a_socket_for_another_process_is_not_taken(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_passed_socket_that_is_open_to_all_needs_keys(tmp_path: Path) -> None:
-    (tmp_path / "segue.toml").write_text(CONFIGURATION.format(port=1))
+    configure(tmp_path, 1)
     with pytest.raises(SettingsError, match="without"):
         load_settings(tmp_path / "segue.toml").listening_on("0.0.0.0", 8080)
     with socket.create_server(("0.0.0.0", 0)) as listener:

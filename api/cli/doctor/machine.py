@@ -34,7 +34,7 @@ def check_versions(version: Sequence[int] = sqlite3.sqlite_version_info) -> Iter
     """Python, the libraries, and what is known of this SQLite."""
     told = ", ".join(f"{name} {metadata.version(name)}" for name in ("segue", "numpy", "fastapi"))
     python = ".".join(map(str, sys.version_info[:3]))
-    tracing = "with" if find_spec("opentelemetry") else "without"
+    tracing = "with" if _has_tracing() else "without"
     yield Finding("versions", "ok", f"{told}, Python {python}, {tracing} OpenTelemetry")
     named = ".".join(map(str, version))
     if is_repaired(version):
@@ -43,6 +43,13 @@ def check_versions(version: Sequence[int] = sqlite3.sqlite_version_info) -> Iter
         told = f"SQLite {named} can damage a file that two processes write at the same instant"
         remedy = "let only the service write to it, or install SQLite 3.51.3 or later"
         yield Finding("versions.sqlite", "warn", told, remedy)
+
+
+def _has_tracing() -> bool:
+    try:
+        return find_spec("opentelemetry.sdk") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def is_repaired(version: Sequence[int]) -> bool:

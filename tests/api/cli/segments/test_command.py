@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli.main import app
-from tests.api.cli.segments.shop import CHANGED, N_VISITORS
+from tests.api.cli.segments.shop import CHANGED, N_VISITORS, made
 from tests.api.service import configuration, write_configuration
 
 OFTEN, SELDOM = "s1", "s2"
