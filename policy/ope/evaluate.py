@@ -14,13 +14,14 @@ import numpy as np
 
 from policy.errors import EvaluationError, shown, suggestion
 from policy.ope.diagnostics import Diagnosis, diagnosis, overlap_columns
+from policy.ope.estimators.blended import Blended
 from policy.ope.estimators.direct_method import DirectMethod
 from policy.ope.estimators.doubly_robust import DoublyRobust
 from policy.ope.estimators.ips import IPS
 from policy.ope.estimators.sndr import SNDR
 from policy.ope.estimators.snips import SNIPS
 from policy.ope.estimators.tuned import tuned_clipped_ips, tuned_dros, tuned_switch_dr
-from policy.ope.intervals.base import Interval, checked_level
+from policy.ope.intervals.base import Interval, checked_level, value_and_error
 from policy.ope.intervals.running_average import RunningAverage
 from policy.ope.intervals.skewed import skewed
 from policy.ope.reward_model import NormalEquations, RewardModel
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 OVERALL = "overall"
 N_GROUP_BUCKETS = 128
-DEFAULT = SNDR()
+DEFAULT = Blended()
 COMPARED = DoublyRobust()
 ESTIMATED = (
     "propensities are estimated from the log, not logged: every estimate and interval presumes "
@@ -52,6 +53,7 @@ def standard_estimators() -> tuple[Estimator, ...]:
     return (
         DEFAULT,
         DoublyRobust(),
+        SNDR(),
         SNIPS(),
         IPS(),
         tuned_dros(),
@@ -75,9 +77,9 @@ class Estimate:
     Args:
         estimator: Its name.
         value: The estimate.
-        error: Its standard error; NaN where unknown.
-        interval: By the skewness-corrected method; of a biased estimator (replay, direct method and
-            those tuned on the same log) it tells of chance only, not of the bias.
+        error: Its standard error; NaN where unknown. Of ``blended``, that of its unbiased part.
+        interval: By the skewness-corrected method, of the same; of a biased estimator (replay, the
+            direct method, and those tuned on the same log) it tells of chance only, not of bias.
     """
 
     estimator: str
@@ -328,13 +330,11 @@ def _result(
 
 
 def _estimate(estimator: Estimator, tally: Tally, level: float) -> Estimate:
-    settled, means = estimator.settled(tally), tally.means
-    return Estimate(
-        estimator.name,
-        settled.value(means),
-        tally.standard_error(settled.gradient(means)),
-        skewed(settled, tally, level),
-    )
+    settled = estimator.settled(tally)
+    trusted = settled.trusted()
+    _, error = value_and_error(trusted, tally)
+    value = settled.value(tally.means)
+    return Estimate(estimator.name, value, error, skewed(trusted, tally, level))
 
 
 def _order(question: Question, item: tuple[_Key, Any]) -> tuple[int, int, str]:
