@@ -15,7 +15,14 @@ from benchmarks.ope.coverage_tables import coverage_table, error_table, median_w
 from benchmarks.ope.gate import DAYS, LIFTS, ROWS_A_DAY, SHARES, Trials, run_trials
 from benchmarks.ope.holdout import LOOKS, FalseAlarms, run_experiments
 from benchmarks.ope.obp_compare import compared, is_installed
-from benchmarks.ope.peer_tables import known_table, obp_table, searched_table, seconds_table
+from benchmarks.ope.obp_tuned import tuned_errors
+from benchmarks.ope.peer_tables import (
+    known_table,
+    obp_table,
+    searched_table,
+    seconds_table,
+    tuned_table,
+)
 from benchmarks.ope.real import arms_and_rules, searched_rules, thompson_from_random
 from benchmarks.ope.real_logs import DATA
 from benchmarks.ope.speed import PROCESSES, Speed, measure_speed
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 
     Part = tuple[list[Table], Any]
 
-N_LOGS, N_HELD_OUT_LOGS = 1_000, 500
+N_LOGS, N_HELD_OUT_LOGS, N_TUNED_LOGS = 1_000, 500, 20
 
 
 def gate_table(found: list[Trials]) -> Table:
@@ -134,6 +141,15 @@ def obp_part(quick: bool, data: Path) -> Part:
     return [obp_table(found), seconds_table(found)], asdict(found)
 
 
+def tuned_part(quick: bool) -> Part:
+    """Open Bandit Pipeline's automatically tuned estimators."""
+    if not is_installed():
+        return [obp_table(None)], None
+    n_logs = 1 if quick else N_TUNED_LOGS
+    found = tuned_errors(HELD_OUT, n_logs)
+    return [tuned_table(found, n_logs)], [asdict(one) for one in found]
+
+
 def real_part(quick: bool, data: Path) -> Part:
     """Real logs whose answers are known otherwise; the size is what it is."""
     known = thompson_from_random(data) if (data / "obd").exists() else []
@@ -150,6 +166,7 @@ def parts_of(data: Path) -> dict[str, Callable[[bool], Part]]:
     return {
         "obp": partial(obp_part, data=data),
         "real": partial(real_part, data=data),
+        "tuned": tuned_part,
         "coverage": coverage_part,
         "held-out": held_out_part,
         "gate": gate_part,
