@@ -380,9 +380,11 @@ def test_the_example_of_personalizer_runs(
         assert stored(tmp_path, sql) == [("ann", 0.5)]
 
 
-def test_the_example_of_evaluation_runs() -> None:
-    (block,) = examples("docs/evaluation.md", "python")
-    exec(compile(block, "evaluation.md", "exec"), {})
+def test_the_examples_of_evaluation_run() -> None:
+    blocks = examples("docs/evaluation.md", "python")
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "evaluation.md", "exec"), {})
 
 
 def test_the_lift_examples_run() -> None:

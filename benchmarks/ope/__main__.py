@@ -1,7 +1,7 @@
 """Whether intervals hold, which estimator errs least, and how soon the gate promotes.
 
 Where it stands: `python -m benchmarks.ope [--part NAME] [--data DIR] [--json FILE] [--quick]`, in
-about ten minutes of one core.
+about twenty minutes of one core.
 """
 
 from __future__ import annotations
@@ -10,63 +10,34 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from benchmarks.ope.coverage import Coverage, measure
+from benchmarks.ope.coverage import measure
+from benchmarks.ope.coverage_tables import coverage_table, error_table, median_width
 from benchmarks.ope.gate import DAYS, LIFTS, ROWS_A_DAY, SHARES, Trials, run_trials
 from benchmarks.ope.holdout import LOOKS, FalseAlarms, run_experiments
 from benchmarks.ope.obp_compare import compared, is_installed
-from benchmarks.ope.peer_tables import known_table, obp_table, searched_table, seconds_table
+from benchmarks.ope.obp_tuned import tuned_errors
+from benchmarks.ope.peer_tables import (
+    known_table,
+    obp_table,
+    searched_table,
+    seconds_table,
+    tuned_table,
+)
 from benchmarks.ope.real import arms_and_rules, searched_rules, thompson_from_random
 from benchmarks.ope.real_logs import DATA
 from benchmarks.ope.speed import PROCESSES, Speed, measure_speed
-from benchmarks.ope.worlds import WORLDS
+from benchmarks.ope.worlds import HELD_OUT, WORLDS
 from benchmarks.report import Table, option_parser, options_of, publish
-from policy.ope.evaluate import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from benchmarks.report import Cell
+    from benchmarks.ope.worlds import World
 
     Part = tuple[list[Table], Any]
 
-N_ROWS = 3_000
-
-
-def coverage_table(found: list[Coverage]) -> Table:
-    """Shares of the logs whose interval holds the truth."""
-    headers = ("log", "value", "half width", "refused", "95 % interval", "of answered", "any time")
-    return Table(
-        f"coverage over {found[0].n_logs:,} logs of {N_ROWS:,} rows",
-        headers,
-        [
-            (
-                one.world,
-                one.truth,
-                _median_width(one),
-                one.n_refused / one.n_logs,
-                one.n_held / one.n_logs,
-                _share(one.n_answered_held, one.n_logs - one.n_refused),
-                None if one.n_always is None else one.n_always / one.n_logs,
-            )
-            for one in found
-        ],
-    )
-
-
-def error_table(found: list[Coverage]) -> Table:
-    """Root mean squared errors, as a multiple of the smallest of each world."""
-    rows: list[list[Cell]] = []
-    for name in found[0].rmse:
-        ratios = [one.rmse[name] / min(one.rmse.values()) for one in found]
-        rows.append([f"**{name}**" if name == DEFAULT.name else name, *ratios])
-    return Table(
-        "root mean squared error, times that of the best",
-        ("estimator", *(one.world for one in found)),
-        rows,
-    )
+N_LOGS, N_HELD_OUT_LOGS, N_TUNED_LOGS = 1_000, 500, 20
 
 
 def gate_table(found: list[Trials]) -> Table:
@@ -110,12 +81,13 @@ def speed_table(found: Speed) -> Table:
     """Seconds and rows a second, in one process and in several."""
     return Table(
         f"IPS, SNIPS and doubly robust together, {found.n_rows:,} rows of 20 actions from parquet",
-        ("processes", "seconds", "rows/s", "same bits"),
+        ("processes", "seconds", "of a processor", "rows/s", "same bits"),
         [
-            ("1", found.seconds, found.n_rows / found.seconds, "-"),
+            ("1", found.seconds, found.cpu_seconds, found.n_rows / found.seconds, "-"),
             (
                 str(PROCESSES),
                 found.pool_seconds,
+                None,
                 found.n_rows / found.pool_seconds,
                 "yes" if found.is_same else "no",
             ),
@@ -123,22 +95,23 @@ def speed_table(found: Speed) -> Table:
     )
 
 
-def _median_width(one: Coverage) -> float:
-    return float(np.median(one.half_widths))
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
 def coverage_part(quick: bool) -> Part:
-    """Intervals and errors over the logs of every world."""
-    found = [measure(world, 40 if quick else 1_000, N_ROWS) for world in WORLDS]
+    """Intervals and errors over the logs of the worlds that choices were made by."""
+    return _measured(WORLDS, "worlds that choices were made by", 20 if quick else N_LOGS)
+
+
+def held_out_part(quick: bool) -> Part:
+    """The same over worlds that they were not."""
+    return _measured(HELD_OUT, "worlds held out", 20 if quick else N_HELD_OUT_LOGS)
+
+
+def _measured(worlds: tuple[World, ...], title: str, n_logs: int) -> Part:
+    found = [measure(world, n_logs) for world in worlds]
     numbers = []
     for one in found:
-        numbers.append(asdict(one) | {"rmse": one.rmse, "half_width": _median_width(one)})
+        numbers.append(asdict(one) | {"rmse": one.rmse, "half_width": median_width(one)})
         del numbers[-1]["errors"], numbers[-1]["half_widths"]
-    return [coverage_table(found), error_table(found)], numbers
+    return [coverage_table(title, found), error_table(title, found)], numbers
 
 
 def gate_part(quick: bool) -> Part:
@@ -156,7 +129,7 @@ def holdout_part(quick: bool) -> Part:
 
 def speed_part(quick: bool) -> Part:
     """Rows a second."""
-    found = measure_speed(200_000 if quick else 2_000_000)
+    found = measure_speed(200_000 if quick else 10_000_000)
     return [speed_table(found)], asdict(found)
 
 
@@ -166,6 +139,15 @@ def obp_part(quick: bool, data: Path) -> Part:
         return [obp_table(None)], None
     found = compared(data, quick=quick)
     return [obp_table(found), seconds_table(found)], asdict(found)
+
+
+def tuned_part(quick: bool) -> Part:
+    """Open Bandit Pipeline's automatically tuned estimators."""
+    if not is_installed():
+        return [obp_table(None)], None
+    n_logs = 1 if quick else N_TUNED_LOGS
+    found = tuned_errors(HELD_OUT, n_logs)
+    return [tuned_table(found, n_logs)], [asdict(one) for one in found]
 
 
 def real_part(quick: bool, data: Path) -> Part:
@@ -184,7 +166,9 @@ def parts_of(data: Path) -> dict[str, Callable[[bool], Part]]:
     return {
         "obp": partial(obp_part, data=data),
         "real": partial(real_part, data=data),
+        "tuned": tuned_part,
         "coverage": coverage_part,
+        "held-out": held_out_part,
         "gate": gate_part,
         "holdout": holdout_part,
         "speed": speed_part,

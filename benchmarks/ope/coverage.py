@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.ope.worlds import TARGET, World, draw_log, true_value
+from benchmarks.ope.worlds import TARGET, World, draw, true_value
 from policy.ope.evaluate import Question, evaluate
-from policy.ope.intervals.betting import ConfidenceSequence
+from policy.ope.intervals.running_average import RunningAverage
 from policy.ope.targets import Column
 
 if TYPE_CHECKING:
+    from benchmarks.ope.worlds import Array
     from policy.ope.log import Decisions
 
 LOOK_ROWS = 100
@@ -30,7 +31,7 @@ class Coverage:
         n_refused: Of these, how many were said to tell nothing.
         n_held: Default intervals that hold the truth, of all logs.
         n_answered_held: The same, of the logs that were not refused.
-        n_always: Confidence sequences that hold it at every look; None for unbounded rewards.
+        n_always: Intervals that hold the average so far at every look; None for unbounded rewards.
         errors: Estimate minus truth of each estimator, a number a log.
         half_widths: Of the default interval.
     """
@@ -53,15 +54,15 @@ class Coverage:
         }
 
 
-def measure(world: World, n_logs: int, n_rows: int, seed: int = 0) -> Coverage:
+def measure(world: World, n_logs: int, n_rows: int | None = None, seed: int = 0) -> Coverage:
     """Coverage and errors over fresh logs of a world."""
     rng = np.random.default_rng(seed)
     found = Coverage(world.name, true_value(world), n_always=None if world.is_revenue else 0)
     for _ in range(n_logs):
-        log = draw_log(world, n_rows, rng)
+        log, expected = draw(world, n_rows or world.n_rows, rng)
         _take_in(found, log)
         if found.n_always is not None:
-            found.n_always += _always_holds(world, log, found.truth)
+            found.n_always += _always_holds(world, log, expected)
     return found
 
 
@@ -78,12 +79,14 @@ def _take_in(found: Coverage, log: Decisions) -> None:
         found.errors.setdefault(one.estimator, []).append(one.value - found.truth)
 
 
-def _always_holds(world: World, log: Decisions, truth: float) -> bool:
-    # What has fallen stays fallen: an interval that holds at the end held at every look.
-    sequence = ConfidenceSequence(0.0, 1.0, largest_weight=world.largest_weight)
+def _always_holds(world: World, log: Decisions, expected: Array) -> bool:
+    average = RunningAverage(0.0, 1.0, largest_weight=world.largest_weight)
     rows = np.arange(log.n_rows)
     weight = log.targets[TARGET][rows, log.action] / log.propensity
+    so_far = expected.cumsum() / (rows + 1.0)
     for start in range(0, log.n_rows, LOOK_ROWS):
         look = slice(start, start + LOOK_ROWS)
-        sequence.update(weight[look], log.reward[look])
-    return sequence.interval.holds(truth)
+        average.update(weight[look], log.reward[look])
+        if not average.stands(float(so_far[look][-1])):
+            return False
+    return True

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from benchmarks.ope.obp_compare import MISSING, SAME
 from benchmarks.report import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.ope.obp_compare import Comparison
+    from benchmarks.ope.obp_tuned import Errors
     from benchmarks.ope.real import Known, Searched
 
 
@@ -47,6 +52,26 @@ def seconds_table(found: Comparison) -> Table:
                 ("reward model, 3 folds of ridge", "model"),
                 ("IPS, SNIPS and doubly robust", "estimates"),
             )
+        ],
+    )
+
+
+def tuned_table(found: Sequence[Errors], n_logs: int) -> Table:
+    """Errors of OBP's tuned estimators as a multiple of ours, over the worlds held out."""
+    ours = np.array(found[0].by_world)
+    ratios = {one.estimator: np.array(one.by_world) / ours for one in found}
+    return Table(
+        f"root mean squared error over {len(ours)} worlds held out, {n_logs} logs each, times ours",
+        ("estimator", "geometric mean", "smallest", "largest", "worlds where ours errs less"),
+        [
+            (
+                name,
+                float(np.exp(np.log(ratio).mean())),
+                float(ratio.min()),
+                float(ratio.max()),
+                int((ratio > 1.0).sum()),
+            )
+            for name, ratio in ratios.items()
         ],
     )
 

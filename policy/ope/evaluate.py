@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from policy.errors import EvaluationError, shown, suggestion
 from policy.ope.diagnostics import Diagnosis, diagnosis, overlap_columns
+from policy.ope.estimators.blended import Blended
 from policy.ope.estimators.direct_method import DirectMethod
 from policy.ope.estimators.doubly_robust import DoublyRobust
 from policy.ope.estimators.ips import IPS
 from policy.ope.estimators.sndr import SNDR
 from policy.ope.estimators.snips import SNIPS
 from policy.ope.estimators.tuned import tuned_clipped_ips, tuned_dros, tuned_switch_dr
-from policy.ope.intervals.base import Interval, checked_level
+from policy.ope.intervals.base import Interval, checked_level, value_and_error
 from policy.ope.intervals.running_average import RunningAverage
 from policy.ope.intervals.skewed import skewed
+from policy.ope.log import Decisions
 from policy.ope.reward_model import NormalEquations, RewardModel
 from policy.ope.sample import sample_of
 from policy.ope.tally import N_BUCKETS, Tally, buckets
@@ -31,15 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from policy.ope.estimators.base import Estimator
-    from policy.ope.log import Decisions
     from policy.ope.targets import Target
 
-    Chunks = Callable[[], Iterable[Decisions]]
-    MapChunks = Callable[[Callable[[Decisions], Any], Iterable[Decisions]], Iterable[Any]]
+    Chunk: TypeAlias = "Decisions | Shard"
+    Chunks = Callable[[], Iterable[Chunk]]
+    MapChunks = Callable[[Callable[[Chunk], Any], Iterable[Chunk]], Iterable[Any]]
 
 OVERALL = "overall"
 N_GROUP_BUCKETS = 128
-DEFAULT = SNDR()
+DEFAULT = Blended()
 COMPARED = DoublyRobust()
 ESTIMATED = (
     "propensities are estimated from the log, not logged: every estimate and interval presumes "
@@ -52,6 +55,7 @@ def standard_estimators() -> tuple[Estimator, ...]:
     return (
         DEFAULT,
         DoublyRobust(),
+        SNDR(),
         SNIPS(),
         IPS(),
         tuned_dros(),
@@ -59,6 +63,13 @@ def standard_estimators() -> tuple[Estimator, ...]:
         tuned_clipped_ips(),
         DirectMethod(),
     )
+
+
+class Shard(Protocol):
+    """Chunks that are read where they are worked on, such as by a process of a pool."""
+
+    def chunks(self) -> Iterator[Decisions]:
+        """Its chunks, in order, at least one."""
 
 
 class Group(NamedTuple):
@@ -75,9 +86,9 @@ class Estimate:
     Args:
         estimator: Its name.
         value: The estimate.
-        error: Its standard error; NaN where unknown.
-        interval: By the skewness-corrected method; of a biased estimator (replay, direct method and
-            those tuned on the same log) it tells of chance only, not of the bias.
+        error: Its standard error; NaN where unknown. Of ``blended``, that of its unbiased part.
+        interval: By the skewness-corrected method, of the same; of a biased estimator (replay, the
+            direct method, and those tuned on the same log) it tells of chance only, not of bias.
     """
 
     estimator: str
@@ -201,7 +212,8 @@ def evaluate(chunks: Chunks, question: Question, map_chunks: MapChunks = map) ->
     """What each policy would have earned, from two passes over the log.
 
     Args:
-        chunks: Gives the log's chunks, in order, as often as it is called.
+        chunks: Gives the log's chunks, in order, as often as it is called; shards are read by who
+            works on them.
         question: What is to be estimated.
         map_chunks: How a function is applied to every chunk, results in order: ``map``, or the
             ``imap`` of a pool.
@@ -213,9 +225,9 @@ def evaluate(chunks: Chunks, question: Question, map_chunks: MapChunks = map) ->
     model = None
     if question.baseline or any(estimator.needs_model for estimator in question.estimators):
         model = RewardModel.fitted(
-            reduce(NormalEquations.merged, _some(map_chunks(NormalEquations.of, chunks())))
+            reduce(NormalEquations.merged, _some(map_chunks(_equations_of, chunks())))
         )
-    parts = _some(map_chunks(partial(_part_of, question, model), chunks()))
+    parts = _some(map_chunks(partial(_parts_of, question, model), chunks()))
     whole = reduce(_Part.merged, parts)
     always = _always(chunks(), question) if question.rewards else {}
     return Evaluation(
@@ -255,6 +267,18 @@ class _Part:
         return _Part(self.reward.merged(other.reward), tallies, is_estimated)
 
 
+def _equations_of(chunk: Chunk) -> NormalEquations:
+    return reduce(NormalEquations.merged, map(NormalEquations.of, _logs(chunk)))
+
+
+def _logs(chunk: Chunk) -> Iterable[Decisions]:
+    return (chunk,) if isinstance(chunk, Decisions) else chunk.chunks()
+
+
+def _parts_of(question: Question, model: RewardModel | None, chunk: Chunk) -> _Part:
+    return reduce(_Part.merged, map(partial(_part_of, question, model), _logs(chunk)))
+
+
 def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _Part:
     expected = None if model is None else model.expected(log)
     bucket = buckets(log)
@@ -291,7 +315,7 @@ def _groups(question: Question, log: Decisions) -> Iterator[tuple[Group, Any]]:
             yield Group(label, str(value)), np.flatnonzero(places == number)
 
 
-def _always(chunks: Iterable[Decisions], question: Question) -> dict[str, Interval]:
+def _always(chunks: Iterable[Chunk], question: Question) -> dict[str, Interval]:
     """One pass in the order of the log."""
     assert question.rewards is not None  # noqa: S101  # the caller asked only then
     low, high = question.rewards
@@ -299,7 +323,7 @@ def _always(chunks: Iterable[Decisions], question: Question) -> dict[str, Interv
         name: RunningAverage(low, high, question.level, largest_weight=question.largest_weight)
         for name in question.targets
     }
-    for log in chunks:
+    for log in chain.from_iterable(map(_logs, chunks)):
         for name, target in question.targets.items():
             weight = sample_of(log, target.probabilities(log)).weight
             sequences[name].update(weight, log.reward)
@@ -328,13 +352,11 @@ def _result(
 
 
 def _estimate(estimator: Estimator, tally: Tally, level: float) -> Estimate:
-    settled, means = estimator.settled(tally), tally.means
-    return Estimate(
-        estimator.name,
-        settled.value(means),
-        tally.standard_error(settled.gradient(means)),
-        skewed(settled, tally, level),
-    )
+    settled = estimator.settled(tally)
+    trusted = settled.trusted()
+    _, error = value_and_error(trusted, tally)
+    value = settled.value(tally.means)
+    return Estimate(estimator.name, value, error, skewed(trusted, tally, level))
 
 
 def _order(question: Question, item: tuple[_Key, Any]) -> tuple[int, int, str]:

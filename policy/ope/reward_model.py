@@ -128,11 +128,15 @@ class RewardModel:
                 f"{self.weights.shape[2] - 1}"
             )
         n_folds = len(self.weights)
-        fold = folds(log, n_folds)
-        expected = np.empty((log.n_rows, log.n_actions))
-        for number in range(n_folds):
-            rows = fold == number
-            expected[rows] = x[rows] @ self.weights[number].T
+        fold = folds(log, n_folds).astype(np.int8)
+        order = np.argsort(fold, kind="stable")
+        ends = np.bincount(fold, minlength=n_folds).cumsum()
+        grouped = x[order]
+        found = np.empty((log.n_rows, log.n_actions))
+        for number, (start, end) in enumerate(zip(np.append(0, ends), ends, strict=False)):
+            np.matmul(grouped[start:end], self.weights[number].T, out=found[start:end])
+        expected = np.empty_like(found)
+        expected[order] = found
         return expected
 
 

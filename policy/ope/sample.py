@@ -85,8 +85,9 @@ def _check_target(log: Decisions, target: Array) -> None:
     shape = (log.n_rows, log.n_actions)
     if target.shape != shape:
         raise EvaluationError(f"target has shape {target.shape}: must be {shape}")
-    total = np.where(target >= 0.0, target, np.nan).sum(axis=1)
-    wrong = ~(abs(total - 1.0) <= SUM_TOLERANCE)
+    wrong = ~(abs(target @ np.ones(log.n_actions) - 1.0) <= SUM_TOLERANCE)
+    if target.size and not target.min() >= 0.0:
+        wrong |= ~(target >= 0.0).all(axis=1)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise EvaluationError(

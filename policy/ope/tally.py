@@ -112,7 +112,8 @@ class Tally:
         The estimate's standard error is that of the mean of these.
 
         Args:
-            gradient: Of the estimate by the means, (n_columns,).
+            gradient: Of the estimate by the means, (n_columns,); of several, (n_columns, n), which
+                gives (n_filled, n).
         """
         filled = self.counts > 0
         counts, sums = self.counts[filled], self.sums[filled]

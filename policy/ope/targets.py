@@ -246,6 +246,8 @@ def position_of(log: Decisions, action: str) -> int:
 
 
 def _even(could_show: Bools) -> Array:
+    if could_show.all():
+        return np.full(could_show.shape, 1.0 / could_show.shape[1])
     even: Array = could_show / could_show.sum(axis=1, keepdims=True)
     return even
 

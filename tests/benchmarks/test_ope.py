@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.ope.__main__ import coverage_table, error_table, gate_table, holdout_table
+from benchmarks.ope.__main__ import gate_table, holdout_table
 from benchmarks.ope.coverage import measure
+from benchmarks.ope.coverage_tables import coverage_table, error_table
 from benchmarks.ope.gate import run_trials
 from benchmarks.ope.holdout import run_experiments
-from benchmarks.ope.worlds import TARGET, WORLDS, World, draw_log, true_value
+from benchmarks.ope.worlds import HELD_OUT, TARGET, WORLDS, World, draw, draw_log, true_value
 from benchmarks.report import markdown
 
 
-@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+@pytest.mark.parametrize("world", [*WORLDS, *HELD_OUT], ids=lambda world: world.name)
 def test_weights_are_1_on_average_and_below_their_bound(world: World) -> None:
-    log = draw_log(world, 20_000, np.random.default_rng(1))
+    log = draw_log(world, 10_000, np.random.default_rng(1))
     weight = log.targets[TARGET][np.arange(log.n_rows), log.action] / log.propensity
     assert weight.max() <= world.largest_weight
-    assert weight.mean() == pytest.approx(1.0, abs=5.0 * weight.std() / 20_000**0.5)
+    assert weight.mean() == pytest.approx(1.0, abs=5.0 * weight.std() / 10_000**0.5)
     value = weight * log.reward
-    assert value.mean() == pytest.approx(true_value(world), abs=5.0 * value.std() / 20_000**0.5)
+    assert value.mean() == pytest.approx(true_value(world), abs=5.0 * value.std() / 10_000**0.5)
 
 
 def test_coverage_and_errors_are_those_of_the_logs() -> None:
@@ -29,8 +30,15 @@ def test_coverage_and_errors_are_those_of_the_logs() -> None:
     assert 0 <= found.n_held <= 4
     assert found.n_always is not None
     assert len(found.errors["ips"]) == 4
-    assert "| **sndr**" in markdown(error_table([found]))
-    assert "| plain" in markdown(coverage_table([found]))
+    assert "| **blended**" in markdown(error_table("worlds", [found]))
+    assert "| plain" in markdown(coverage_table("worlds", [found]))
+
+
+@pytest.mark.parametrize("world", [WORLDS[0], WORLDS[3]], ids=lambda world: world.name)
+def test_what_rows_are_expected_to_earn_is_the_value(world: World) -> None:
+    _, expected = draw(world, 20_000, np.random.default_rng(2))
+    error = expected.std() / 20_000**0.5
+    assert expected.mean() == pytest.approx(true_value(world), abs=5.0 * error)
 
 
 def test_a_year_of_trials_ends_with_a_verdict_or_without() -> None:

@@ -49,6 +49,14 @@ class Functional:
         """The estimate once its own parameter is chosen from the data; itself if it has none."""
         return self
 
+    def trusted(self) -> Functional:
+        """What error and interval are of: the estimate less any part of an unknown bias."""
+        return self
+
+    def stretch(self, tally: Tally) -> float:
+        """Factor, at least 1, by which the error is known to be larger than the log shows."""
+        return 1.0
+
 
 class Estimator(Functional, ABC):
     """Estimates what a target policy earns a decision, from a log of single actions.

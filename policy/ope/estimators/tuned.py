@@ -75,8 +75,10 @@ class Tuned(Estimator):
         return Settled(self.name, column, self.n_columns)
 
     def _widths(self, tally: Tally) -> Array:
-        basis = np.eye(self.n_columns)
-        widths = np.array([Z * tally.standard_error(basis[i]) for i in range(self.n_columns)])
+        moved = tally.influences(np.eye(self.n_columns))
+        if len(moved) < 2:
+            return np.full(self.n_columns, np.inf)
+        widths = Z * moved.std(axis=0, ddof=1) / np.sqrt(len(moved))
         # The theory wants widths that never rise along the family; chance may make them.
         falling: Array = np.minimum.accumulate(np.nan_to_num(widths, nan=np.inf))
         return falling

@@ -74,4 +74,5 @@ def checked_level(level: float) -> float:
 def value_and_error(estimator: Functional, tally: Tally) -> tuple[float, float]:
     """The estimate of a settled estimator and its standard error; NaN where unknown."""
     means = tally.means
-    return estimator.value(means), tally.standard_error(estimator.gradient(means))
+    error = tally.standard_error(estimator.gradient(means))
+    return estimator.value(means), error * estimator.stretch(tally)

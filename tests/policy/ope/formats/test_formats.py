@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from policy.errors import EvaluationError, LogError
+from policy.ope.evaluate import Question, evaluate
 from policy.ope.formats.csv_log import read_csv, write_csv
 from policy.ope.formats.dsjson import DsjsonReader, write_dsjson
 from policy.ope.formats.obp import (
@@ -19,10 +21,11 @@ from policy.ope.formats.obp import (
     to_bandit_feedback,
     write_npz,
 )
-from policy.ope.formats.parquet import read_parquet, write_parquet
-from policy.ope.formats.table import Columns, standard_columns
+from policy.ope.formats.parquet import parquet_shards, read_parquet, write_parquet
+from policy.ope.formats.table import Coded, Columns, standard_columns
 from policy.ope.log import Decisions
 from policy.ope.screen import Screen
+from policy.ope.targets import Column
 from tests.policy.ope.logs import rows_of, world
 
 if TYPE_CHECKING:
@@ -123,6 +126,43 @@ def test_without_pyarrow_the_error_names_the_command(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(EvaluationError, match=r"pip install 'segue\[parquet\]'"):
         list(read_parquet(tmp_path / "log.parquet", Columns(), Screen()))
+
+
+def test_shards_are_the_rows_of_the_file_wherever_they_are_read(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="reads parquet; the extra [parquet]")
+    log, path = full_log(100), tmp_path / "log.parquet"
+    write_parquet(path, [rows_of(log, 0, 30), rows_of(log, 30, 100)])
+    columns = standard_columns(log)
+    shards = parquet_shards(path, columns)
+    assert [shard.first_row for shard in shards] == [0, 30]
+    for shard in shards:
+        (read,) = pickle.loads(pickle.dumps(shard)).chunks()  # as a pool sends it
+        same(read, rows_of(log, shard.first_row, shard.first_row + read.n_rows), "cluster")
+    question = Question({"new": Column("new")}, rewards=(0.0, 1.0))
+    whole = evaluate(lambda: [log], question).of("new")
+    sharded = evaluate(lambda: shards, question).of("new")
+    assert sharded.best.value == pytest.approx(whole.best.value, rel=1e-12)
+    assert sharded.always == whole.always
+
+
+@pytest.mark.parametrize("actions", [["a", None, "b"], [1, 2, 1], ["", "a", "a"]])
+def test_actions_are_coded_whatever_they_are(actions: list[Any], tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="reads parquet; the extra [parquet]")
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "log.parquet"
+    table = pyarrow.table({"action": actions, "reward": [1.0, 0.0, 1.0], "propensity": [0.5] * 3})
+    pq.write_table(table, path)
+    screen = Screen("exclude")
+    (log,) = read_parquet(path, Columns(), screen)
+    known = [str(action) for action in actions if action is not None]
+    assert [log.actions[place] for place in log.action] == known
+    assert sum(screen.excluded.values()) == actions.count(None)
+
+
+def test_a_column_that_is_not_coded_gets_codes() -> None:
+    column = np.array(["b", "a", "b", "z"], dtype=object)
+    assert Coded.of(column).places(("a", "b")).tolist() == [1, 0, 1, -1]
 
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
