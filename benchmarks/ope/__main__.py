@@ -1,12 +1,14 @@
 """Whether intervals hold, which estimator errs least, and how soon the gate promotes.
 
-Where it stands: `python -m benchmarks.ope [--part NAME] [--json FILE] [--quick]`, in about
-ten minutes of one core.
+Where it stands: `python -m benchmarks.ope [--part NAME] [--data DIR] [--json FILE] [--quick]`, in
+about a quarter of an hour of one core.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from benchmarks.ope.coverage import Coverage, measure
 from benchmarks.ope.gate import DAYS, LIFTS, ROWS_A_DAY, SHARES, Trials, run_trials
 from benchmarks.ope.holdout import LOOKS, FalseAlarms, run_experiments
+from benchmarks.ope.searching import CONFIGURATIONS, Real, Searches, run_real, run_searches
 from benchmarks.ope.speed import PROCESSES, Speed, measure_speed
 from benchmarks.ope.worlds import WORLDS
 from benchmarks.report import Table, option_parser, options_of, publish
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     Part = tuple[list[Table], Any]
 
 N_ROWS = 3_000
+SEARCHED = 2_000
+DATA, EMAILS = Path("../shared/data"), Path("hillstrom/hillstrom_dev.csv.gz")
 
 
 def coverage_table(found: list[Coverage]) -> Table:
@@ -100,6 +105,38 @@ def holdout_table(found: FalseAlarms) -> Table:
     )
 
 
+def search_table(found: Searches) -> Table:
+    """Shares of the searches of noise in which something was found."""
+    return Table(
+        f"{found.n_searches:,} searches among {len(CONFIGURATIONS)} configurations, each in "
+        f"{SEARCHED:,} rows whose rewards nothing foretells",
+        ("claim", "wrong"),
+        [
+            (name, count / found.n_searches)
+            for name, count in (
+                ("the best one's interval on the rows that chose it, above the truth", found.naive),
+                ("the same on rows that did not choose", found.judged),
+                ("the winner is clearly better", found.called_better),
+            )
+        ],
+    )
+
+
+def real_table(found: list[Real]) -> Table:
+    """What is found in real e-mails."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            f"{one.outcome}: {one.winner} beyond {one.baseline}",
+            f"{one.advantage:+.4f} [{one.low:+.4f}, {one.high:+.4f}]",
+            "yes" if one.is_better else "no",
+        )
+        for one in found
+    ]
+    if not found:
+        rows = [(f"no {EMAILS}: give --data", "-", "-")]
+    return Table("searched in Hillstrom's e-mails", ("winner", "advantage", "better"), rows)
+
+
 def speed_table(found: Speed) -> Table:
     """Seconds and rows a second, in one process and in several."""
     return Table(
@@ -148,6 +185,14 @@ def holdout_part(quick: bool) -> Part:
     return [holdout_table(found)], asdict(found)
 
 
+def search_part(quick: bool, folder: Path = DATA) -> Part:
+    """Searches where there is nothing to find, and where no policy is known to beat an arm."""
+    found = run_searches(20 if quick else 400, SEARCHED)
+    emails = folder / EMAILS
+    real = run_real(emails) if emails.exists() else []
+    return [search_table(found), real_table(real)], [asdict(found), *map(asdict, real)]
+
+
 def speed_part(quick: bool) -> Part:
     """Rows a second."""
     found = measure_speed(200_000 if quick else 2_000_000)
@@ -158,6 +203,7 @@ PARTS: dict[str, Callable[[bool], Part]] = {
     "coverage": coverage_part,
     "gate": gate_part,
     "holdout": holdout_part,
+    "search": search_part,
     "speed": speed_part,
 }
 
@@ -169,8 +215,9 @@ def main() -> None:
     options = options_of(given)
     tables: list[Table] = []
     numbers: dict[str, Any] = {}
+    parts = PARTS | {"search": partial(search_part, folder=options.data or DATA)}
     for name in [given.part] if given.part else PARTS:
-        made, numbers[name] = PARTS[name](options.quick)
+        made, numbers[name] = parts[name](options.quick)
         tables += made
     publish("ope", tables, numbers, options)
 
