@@ -21,6 +21,9 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from api.app import create_app
+from api.cli.evaluate.grid import candidates_of
+from api.cli.evaluate.policies import wanted
+from api.cli.evaluate.source import Source, fields_of
 from api.cli.main import app as cli
 from api.configuration import parse_settings
 from api.ingest.shopify import _TOPICS
@@ -381,10 +384,19 @@ def test_the_example_of_personalizer_runs(
 
 
 def test_the_examples_of_evaluation_run() -> None:
-    blocks = examples("docs/evaluation.md", "python")
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(compile(block, "evaluation.md", "exec"), {})
+    names: dict[str, Any] = {}
+    for block in examples("docs/evaluation.md", "python"):
+        exec(compile(block, "evaluation.md", "exec"), names)
+
+
+def test_the_rules_and_the_grid_of_evaluation_are_ones(tmp_path: Path) -> None:
+    rules, grid = tmp_path / "rules.toml", tmp_path / "grid.toml"
+    for path, text in zip((rules, grid), examples("docs/evaluation.md", "toml"), strict=True):
+        path.write_text(text)
+    names = (*Pipeline.feature_names, "device=mobile", "device=desktop")
+    source = Source("home", list, names, (), fields_of(names))
+    assert wanted(str(rules)).on(source).target is not None
+    assert len(candidates_of(grid)) == 3 + 2 + 1
 
 
 def test_the_lift_examples_run() -> None:

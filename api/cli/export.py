@@ -21,7 +21,7 @@ from policy.ope.formats.csv_log import write_csv
 from policy.ope.formats.dsjson import write_dsjson
 from policy.ope.formats.obp import write_npz
 from policy.ope.formats.parquet import write_parquet
-from policy.ope.slices import count_rows, joined
+from policy.ope.slices import joined
 
 app = typer.Typer(no_args_is_help=True, help="A placement's log or model, as a file.")
 Placement = Annotated[str, typer.Option(help="Of the service's log.")]
@@ -50,10 +50,10 @@ def log(
     settings = settings_of(config)
     try:
         source = of_placement(settings.service.database, placement, timezone_of(settings))
-        n_rows = count_rows(source.chunks)
         with Progressing(console) as progress:
-            watched = progress.watched(source.chunks, str(out), n_rows)
+            watched = progress.watched(source.chunks, str(out))
             WRITERS[out.suffix](out, source._replace(chunks=watched))
+            n_rows = progress.lengths[str(out)]
     except (PolicyError, StoreError, OSError) as error:
         fail(str(error))
     console.print(f"{n_rows:,} decisions of {escape(placement)}: {escape(str(out))}")

@@ -1,7 +1,7 @@
 """Whether intervals hold, which estimator errs least, and how soon the gate promotes.
 
 Where it stands: `python -m benchmarks.ope [--part NAME] [--data DIR] [--json FILE] [--quick]`, in
-about twenty minutes of one core.
+about twenty-five minutes of one core.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from benchmarks.ope.peer_tables import (
 )
 from benchmarks.ope.real import arms_and_rules, searched_rules, thompson_from_random
 from benchmarks.ope.real_logs import DATA
+from benchmarks.ope.searching import CONFIGURATIONS, Real, Searches, run_real, run_searches
 from benchmarks.ope.speed import PROCESSES, Speed, measure_speed
 from benchmarks.ope.worlds import HELD_OUT, WORLDS
 from benchmarks.report import Table, option_parser, options_of, publish
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.ope.worlds import World
+    from benchmarks.report import Cell
 
     Part = tuple[list[Table], Any]
 
 N_LOGS, N_HELD_OUT_LOGS, N_TUNED_LOGS = 1_000, 500, 20
+SEARCHED = 2_000
+EMAILS = "hillstrom/hillstrom_dev.csv.gz"
 
 
 def gate_table(found: list[Trials]) -> Table:
@@ -75,6 +79,38 @@ def holdout_table(found: FalseAlarms) -> Table:
             )
         ],
     )
+
+
+def search_table(found: Searches) -> Table:
+    """Shares of the searches of noise in which something was found."""
+    return Table(
+        f"{found.n_searches:,} searches among {len(CONFIGURATIONS)} configurations, each in "
+        f"{SEARCHED:,} rows whose rewards nothing foretells",
+        ("claim", "wrong"),
+        [
+            (name, count / found.n_searches)
+            for name, count in (
+                ("the best one's interval on the rows that chose it, above the truth", found.naive),
+                ("the same on rows that did not choose", found.judged),
+                ("the winner is clearly better", found.called_better),
+            )
+        ],
+    )
+
+
+def real_table(found: list[Real]) -> Table:
+    """What is found in real e-mails."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            f"{one.outcome}: {one.winner} beyond {one.baseline}",
+            f"{one.advantage:+.4f} [{one.low:+.4f}, {one.high:+.4f}]",
+            "yes" if one.is_better else "no",
+        )
+        for one in found
+    ]
+    if not found:
+        rows = [(f"no {EMAILS}: give --data", "-", "-")]
+    return Table("searched in Hillstrom's e-mails", ("winner", "advantage", "better"), rows)
 
 
 def speed_table(found: Speed) -> Table:
@@ -127,6 +163,14 @@ def holdout_part(quick: bool) -> Part:
     return [holdout_table(found)], asdict(found)
 
 
+def search_part(quick: bool, folder: Path) -> Part:
+    """Searches where there is nothing to find, and where no policy is known to beat an arm."""
+    found = run_searches(20 if quick else 400, SEARCHED)
+    emails = folder / EMAILS
+    real = run_real(emails) if emails.exists() else []
+    return [search_table(found), real_table(real)], [asdict(found), *map(asdict, real)]
+
+
 def speed_part(quick: bool) -> Part:
     """Rows a second."""
     found = measure_speed(200_000 if quick else 10_000_000)
@@ -171,6 +215,7 @@ def parts_of(data: Path) -> dict[str, Callable[[bool], Part]]:
         "held-out": held_out_part,
         "gate": gate_part,
         "holdout": holdout_part,
+        "search": partial(search_part, folder=data),
         "speed": speed_part,
     }
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from api.cli.main import app
 from api.loop.records import Records
 from tests.api.service import configuration, placement, problem_of, running_service
 from tests.api.test_auth import bearer, configured
@@ -174,3 +176,13 @@ def test_one_that_is_older_than_is_kept_is_told_so() -> None:
     assert "it is of 2020-09-13 by its id" in records._why_not(old)
     assert "keeps decisions for 30 days" in records._why_not(old)
     assert "erased" in records._why_not("f" * 32)
+
+
+def test_decisions_are_derived_again_beside_the_running_service(
+    client: httpx.Client, folder: Path
+) -> None:
+    for number in range(20):
+        decide(client, SHOPS[number % len(SHOPS)]["name"], visitor=f"replayed-{number}")
+    result = CliRunner().invoke(app, ["replay", "--all", "--config", str(folder / "segue.toml")])
+    assert result.exit_code == 0, result.output
+    assert "100.00%" in result.output

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.ope.__main__ import gate_table, holdout_table
+from benchmarks.ope.__main__ import gate_table, holdout_table, search_table
 from benchmarks.ope.coverage import measure
 from benchmarks.ope.coverage_tables import coverage_table, error_table
 from benchmarks.ope.gate import run_trials
 from benchmarks.ope.holdout import run_experiments
+from benchmarks.ope.searching import run_searches
 from benchmarks.ope.worlds import HELD_OUT, TARGET, WORLDS, World, draw, draw_log, true_value
 from benchmarks.report import markdown
 
@@ -56,6 +57,13 @@ def test_an_interval_for_one_look_is_wrong_more_often() -> None:
     assert found.always_valid <= found.normal
     assert found.variance_left == pytest.approx(0.25, abs=0.05)
     assert "sample ratio" in markdown(holdout_table(found))
+
+
+def test_a_search_of_noise_claims_less_on_rows_that_did_not_choose() -> None:
+    found = run_searches(2, n_rows=800)
+    assert found.n_searches == 2
+    assert found.called_better <= found.judged + 1
+    assert "clearly better" in markdown(search_table(found))
 
 
 def test_two_processes_give_the_bits_of_one() -> None:

@@ -17,7 +17,6 @@ from policy.ope.log import Decisions
 from policy.ope.overlap import overlaps
 from policy.ope.progressive import Point, learning_curves
 from policy.ope.search import Found, search
-from policy.ope.slices import count_rows
 from policy.ope.targets import Uniform
 
 
@@ -45,10 +44,15 @@ class Asked:
 
 
 class Progressing:
-    """A bar of the rows that were read, pass by pass."""
+    """A bar of the rows that were read, pass by pass.
+
+    Attributes:
+        lengths: Rows of each pass that came to its end.
+    """
 
     def __init__(self, console: Console) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        self.lengths: dict[str, int] = {}
         self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
 
     def __enter__(self) -> "Progressing":
@@ -61,15 +65,17 @@ class Progressing:
     ) -> None:  # fmt: skip
         self._bar.stop()
 
-    def watched(self, chunks: Chunks, what: str, n_rows: int) -> Chunks:
-        """The same chunks; each pass over them is a bar of its own."""
+    def watched(self, chunks: Chunks, what: str) -> Chunks:
+        """The same chunks; each pass over them is a bar, of known length from the second on."""
 
         def read() -> Iterator[Decisions]:
-            task = self._bar.add_task(what, total=n_rows)
+            task, n_rows = self._bar.add_task(what, total=self.lengths.get(what)), 0
             try:
                 for log in chunks():
                     yield log
+                    n_rows += log.n_rows
                     self._bar.advance(task, log.n_rows)
+                self.lengths[what] = n_rows
             finally:
                 self._bar.remove_task(task)
 
@@ -84,13 +90,11 @@ def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
         LogError: Rows that cannot be used.
     """
     policies = [one.on(source) for one in asked.policies]
-    n_rows = count_rows(source.chunks)
 
     def watched(chunks: Chunks, what: str) -> Chunks:
-        return progress.watched(chunks, f"{source.name}: {what}", n_rows)
+        return progress.watched(chunks, f"{source.name}: {what}")
 
-    chunks, targets = prepared(watched(source.chunks, "teaching"), policies)
-    chunks = watched(chunks, "judging")
+    chunks, targets = prepared(watched(source.chunks, "reading"), policies)
     targets = targets or {"uniform": Uniform()}  # of a search alone
     question = Question(targets, by=asked.by, rewards=asked.rewards, baseline=asked.baseline)
     learners = [one for one in policies if one.kind and asked.curves]

@@ -162,11 +162,12 @@ def _actions(file: Any, columns: Columns) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _open(path: Path, columns: Columns) -> Any:
+def _open(path: Path, columns: Columns | None = None) -> Any:
     arrow, parquet = _pyarrow()
+    # Actions as codes: a text is made once for each, not for every row.
+    coded = [] if columns is None else [columns.action]
     try:
-        # Actions as codes: a text is made once for each, not for every row.
-        return parquet.ParquetFile(path, read_dictionary=[columns.action])
+        return parquet.ParquetFile(path, read_dictionary=coded)
     except (OSError, arrow.ArrowException) as cause:
         raise LogError(f"{path} cannot be read as parquet: {cause}") from None
 

@@ -268,7 +268,7 @@ def test_rules_networks_and_models_are_judged_by_the_names_of_features(
     value = {row["policy"]: row["estimates"][0]["value"] for row in found["results"]}
     assert list(value) == ["net", "rules", "even", "mine", "uniform"]
     assert value["even"] == pytest.approx(value["uniform"], abs=0.01)
-    assert all(0.0 < one < 3.0 for one in value.values())
+    assert all(abs(one) < 10.0 for one in value.values())
     (warning,) = found["warnings"]
     assert warning.startswith("mine: has learned rewards up to row")
     assert warning[:40] in " ".join(result.output.split())
@@ -323,17 +323,18 @@ def test_everything_is_on_one_page_and_in_one_json(tmp_path: Path) -> None:
     run(shop(tmp_path, places, budgets=[]), lambda engine: open_for(engine, 400, seed=4))
     config, data, page = tmp_path / "segue.toml", tmp_path / "e.json", tmp_path / "e.html"
     config.write_text(f'service.database = "{tmp_path / "s.db"}"\n')
+    learner = edited(tmp_path, "mine.toml", 'kind = "epsilon_greedy"\nepsilon = 0.8\n')
     text = 'kind = ["softmax", "epsilon_greedy"]\nepsilon = [0.7, 0.9]\ntemperature = 9.0\n'
     grid = edited(tmp_path, "grid.toml", text)
     result = segue(
-        "--config", config, "--placement", "home", "--policy", "uniform", "--policy", "softmax",
+        "--config", config, "--placement", "home", "--policy", "uniform", "--policy", learner,
         "--baseline", "uniform", "--curves", "--search", grid, "--json", data, "--out", page,
         "--parquet", tmp_path / "e.parquet",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     found = json.loads(data.read_text())
     assert {"weights", "curves", "search", "results"} <= set(found)
-    assert set(found["curves"]) == {"softmax", "logged"}
+    assert set(found["curves"]) == {"mine", "logged"}
     assert len(found["search"]["tried"]) == 3  # softmax has no epsilon
     assert found["n_rows"] - found["search"]["n_rows"]["taught"] in (0, 1)  # halves of the log
     text = page.read_text()

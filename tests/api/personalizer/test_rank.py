@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from api.loop.replays import replays, wanted
+from api.storage.reading import reading
 from tests.api.personalizer.books import ACTIONS, drop_in
 from tests.api.service import problem_of, running_service, stored
 
@@ -123,3 +125,18 @@ def test_without_a_section_the_routes_say_so(service: httpx.Client) -> None:
     problem = problem_of(service.post(RANK, json={"actions": ACTIONS}), 404, "personalizer")
     assert "[personalizer]" in problem["detail"]
     problem_of(service.get("/personalizer/v1.0/configurations/service"), 404, "personalizer")
+
+
+def test_ranks_are_derived_again_from_the_log(http: httpx.Client, folder: Path) -> None:
+    """Whatever their event ids are, and however many slots they have."""
+    for number in range(10):
+        ranked(http, eventId=f"my event {number}", contextFeatures=[{"time": "morning"}])
+        ranked(http, contextFeatures=[{"time": "evening"}])
+    slots = [{"id": "top", "baselineAction": "pasta"}, {"id": "low", "baselineAction": "juice"}]
+    body = {"actions": ACTIONS, "slots": slots, "eventId": "a list"}
+    assert http.post(SLOTS, json=body).status_code == 201
+    with reading(folder / "segue.db") as connection:
+        (one,) = wanted(connection)
+        found = list(replays(connection, one))
+    assert len(found) > 20
+    assert [each for each in found if not each.identical] == []
