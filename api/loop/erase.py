@@ -93,8 +93,12 @@ class Eraser:
             StoreUnavailableError: Nothing was done.
         """
         memory = self._memory
-        pauses = memory.members.pause, memory.learner().pause
-        async with memory.changing, memory.saving, pauses[0], pauses[1]:
+        async with (
+            memory.changing,
+            memory.saving,
+            memory.members.pause,
+            memory.learner().pause,
+        ):
             for _ in range(TRIES):
                 person = await self._store.subjects.find(visitor)
                 before = None if person else await self._store.subjects.receipt(visitor)

@@ -25,6 +25,8 @@ from simulator.dynamics.effects import Effects
 from simulator.dynamics.world import World
 from simulator.events import day_events, morning, visitor_id
 
+# Tests run beside others: the disk may be slower than a page would wait for.
+SERVICE = {"clock": "replay", "durability": "crash", "deadline_ms": 30_000}
 N_SHOPPERS, N_DAYS = 6, 60
 SAVED_ON, CRASHES = (10, 30), (20, 40)
 
@@ -39,7 +41,7 @@ def configured(folder: Path, **placement: Any) -> Any:
     }
     return parse_settings(
         {
-            "service": {"database": str(folder / "s.db"), "clock": "replay", "durability": "crash"},
+            "service": {**SERVICE, "database": str(folder / "s.db")},
             "actions": [{"id": "tea"}, {"id": "salt", "condition": "not behaviour.gap_changed"}],
             "placements": [home],
         }

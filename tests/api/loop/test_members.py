@@ -22,6 +22,8 @@ from segments.cluster.family import Cohort
 from segments.cluster.fitting import fit_segments
 from segments.cluster.tiers import ValueTiers
 
+# Tests run beside others: the disk may be slower than a page would wait for.
+SERVICE = {"clock": "replay", "durability": "crash", "deadline_ms": 30_000}
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 AWAY = {"name": "away", "feature": "unseen_days", "days": 30}
@@ -29,7 +31,7 @@ AWAY = {"name": "away", "feature": "unseen_days", "days": 30}
 
 def configured(folder: Path) -> dict[str, Any]:
     return {
-        "service": {"database": str(folder / "s.db"), "clock": "replay", "durability": "crash"},
+        "service": {**SERVICE, "database": str(folder / "s.db")},
         "segments": {"absences": [AWAY]},
         "actions": [{"id": "tea"}],
         "placements": [{"name": "home", "actions": ["tea"], "default": "tea"}],

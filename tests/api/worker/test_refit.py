@@ -27,7 +27,7 @@ N_VISITORS = 60
 def run(folder: Path, work: Callable[[Engine], Awaitable[Any]], **segments: Any) -> Any:
     configured = parse_settings(
         {
-            "service": {"database": str(folder / "s.db"), "clock": "replay"},
+            "service": {"database": str(folder / "s.db"), "clock": "replay", "deadline_ms": 30_000},
             "segments": segments or {"n_segments": 2},
             "actions": [{"id": "tea"}, {"id": "salt"}],
             "placements": [{"name": "home", "actions": ["tea", "salt"], "default": "tea"}],
