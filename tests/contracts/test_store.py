@@ -25,6 +25,7 @@ from api.storage.base import (
     StoreUnavailableError,
 )
 from api.storage.keyed import Keyed, KeyedRequest, Told
+from api.storage.ledger import MOST_ROWS
 from api.storage.sqlite import SQLiteStore
 from policy.catalog.history import Exposure
 from policy.reward.conversion import Conversion, Line
@@ -539,5 +540,23 @@ def test_a_claimed_key_is_for_the_same_request_only(opened: Callable[[], SQLiteS
         with pytest.raises(RepeatedRequestError) as refused:
             await store.claim(other)
         assert refused.value.answer is None
+
+    run(opened(), work)
+
+
+def test_a_flood_of_reports_for_one_decision_ends(opened: Callable[[], SQLiteStore]) -> None:
+    """One key that sends a million of them teaches the policy one decision, within its clip."""
+    spec = {"home": RewardSpec("Order Completed", clip=(0.0, 1.0))}
+
+    async def work(store: Store) -> None:
+        await store.append_decision(decision(0))
+        rows = [RewardRow(f"r{n}", "d0", 1e6, 0) for n in range(MOST_ROWS + 2)]
+        outcomes = await asyncio.gather(*[store.append_reward(row, (), spec) for row in rows])
+        statuses = [outcome.status for outcome in outcomes]
+        assert statuses == ["counted"] * MOST_ROWS + ["full"] * 2
+        assert (await store.append_reward(rows[0], (), spec)).status == "duplicate"
+        learned = await store.rewards_after(0, 5_000)
+        assert sum(row.value for row in learned) == 1.0
+        assert sum(row.is_first for row in learned) == 1
 
     run(opened(), work)
