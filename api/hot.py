@@ -36,6 +36,7 @@ JSON_TYPE = (b"content-type", JSON.encode())
 OWNER, IDEMPOTENCY_KEY = "owner", "idempotency-key"
 INGEST_SHARE = 4
 NO_ROUTE = "none"
+MOST_PARAMETERS = 100
 
 Handler = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 
@@ -273,7 +274,10 @@ def _of_store(error: StoreUnavailableError) -> Problem:
 
 def _with_key(headers: Any, query: bytes, parameter: str) -> Any:
     """The headers, and a key that the query carries as if it were among them."""
-    given = parse_qs(query.decode("latin-1"), max_num_fields=100).get(parameter)
+    try:
+        given = parse_qs(query.decode("latin-1"), max_num_fields=MOST_PARAMETERS).get(parameter)
+    except ValueError:  # more of them
+        given = None
     if not given:
         return headers
     value = f"Bearer {given[0]}".encode("latin-1", "replace")

@@ -13,7 +13,7 @@ from api.storage.base import RewardOutcome, RewardRow, Specs, Store
 from api.storage.keyed import Keyed, KeyedRequest, Told
 from segments.pipeline import Pipeline
 
-REFUSALS = ("unknown", "foreign", "conflict")
+REFUSALS = ("unknown", "foreign", "conflict", "full")
 
 
 class Rewarder:
@@ -53,7 +53,7 @@ class Rewarder:
         Raises:
             NotFoundError: There is no such decision.
             BadRequestError: The decision is another visitor's.
-            ConflictError: The reward id was used for something else.
+            ConflictError: The reward id was used for something else, or the decision takes no more.
             RepeatedRequestError: It was answered before.
         """
         reward_id = reward.reward_id or f"{ONLY}:{decision_id}"
@@ -71,6 +71,9 @@ class Rewarder:
             if reward.reward_id is None:
                 rule = "the decision has its reward; give each further one a reward_id of its own"
             raise ConflictError("reward_id", reward_id, rule)
+        if outcome.status == "full":
+            rule = "the decision has had so many rewards that it takes no more"
+            raise ConflictError("decision_id", decision_id, rule)
         return answer(outcome.status)
 
     async def activate(

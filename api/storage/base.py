@@ -318,7 +318,7 @@ class RewardOutcome:
 
     Args:
         status: `counted`, `held` (until the decision is activated), `duplicate`, `conflict`,
-            `unknown` (decision) or `foreign` (visitor).
+            `unknown` (decision), `foreign` (visitor) or `full` (it takes no more).
         visitor: Whose decision it was.
     """
 

@@ -36,7 +36,7 @@ from policy.reward.refund import net
 from policy.reward.spec import Earning, RewardSpec
 
 MOST_ROWS = 1_000
-"""Rewards that one decision is credited with, so that a flood of events cannot hold up the writer
+"""Rewards that one decision takes, so that a flood of events or reports cannot hold up the writer
 nor drown the rest of what the policy learns."""
 
 
@@ -154,6 +154,8 @@ def explicit_reward(
     if before is not None:
         same = before == (reward.decision_id, reward.value)
         return RewardOutcome("duplicate" if same else "conflict", account.visitor)
+    if len(account.rows) >= MOST_ROWS:
+        return RewardOutcome("full", account.visitor)
     spec = specs.get(account.placement, PLAIN)
     account.reported = (account.reported or 0.0) + reward.value
     take_back_default(connection, account, reward.received_at_us)

@@ -28,6 +28,7 @@ from api.storage.base import (
     StoreUnavailableError,
 )
 from api.storage.keyed import Keyed, KeyedRequest, Told
+from api.storage.ledger import MOST_ROWS
 from api.storage.memberships import THROUGH, Through, TransitionRow
 from api.storage.sqlite import SQLiteStore
 from api.storage.trial import PolicyRow, StepRow
@@ -652,3 +653,21 @@ def test_changes_of_segments_and_policies_are_told_in_their_transaction(
             {"visitor": "ann", "grouping": "segments", "from": None, "to": "s1", "cause": "event"},
         ),
     ]
+
+
+def test_a_flood_of_reports_for_one_decision_ends(opened: Callable[[], SQLiteStore]) -> None:
+    """One key that sends a million of them teaches the policy one decision, within its clip."""
+    spec = {"home": RewardSpec("Order Completed", clip=(0.0, 1.0))}
+
+    async def work(store: Store) -> None:
+        await store.append_decision(decision(0))
+        rows = [RewardRow(f"r{n}", "d0", 1e6, 0) for n in range(MOST_ROWS + 2)]
+        outcomes = await asyncio.gather(*[store.append_reward(row, (), spec) for row in rows])
+        statuses = [outcome.status for outcome in outcomes]
+        assert statuses == ["counted"] * MOST_ROWS + ["full"] * 2
+        assert (await store.append_reward(rows[0], (), spec)).status == "duplicate"
+        learned = await store.rewards_after(0, 5_000)
+        assert sum(row.value for row in learned) == 1.0
+        assert sum(row.is_first for row in learned) == 1
+
+    run(opened(), work)

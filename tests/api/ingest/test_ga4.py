@@ -169,6 +169,8 @@ def test_without_its_secret_a_request_is_refused(
     for path in ("/mp/collect", "/debug/mp/collect"):
         problem_of(measured.post(path, params=params, json={"client_id": "1"}), 401)
     problem_of(measured.post("/mp/collect", params={"api_secret": KEYS["read"]}, json={}), 403)
+    many = "&".join(f"p{i}=1" for i in range(1_000))
+    problem_of(measured.post(f"/mp/collect?{many}&api_secret={KEYS['ingest']}", json={}), 401)
 
 
 @pytest.mark.parametrize(
