@@ -111,6 +111,37 @@ def test_rules_holdout_and_challenger_act_on_it(tmp_path: Path) -> None:
     run(config, work)
 
 
+def test_it_challenges_a_bandit_with_the_share_that_it_was_given(tmp_path: Path) -> None:
+    rival = {"kind": "ppo", "model": "model.zip", "share": 0.4}
+    even = {"kind": "epsilon_greedy", "epsilon": 1.0, "floor": 0.0}
+    config = written(tmp_path, policy=even, challenger=rival)
+
+    async def work(engine: Engine) -> tuple[dict[str, float], str]:
+        answer = await decide(engine, "ann")
+        shares = {line["id"]: line["probability"] for line in answer["ranking"]}
+        return shares, engine.placements["home"].fingerprint
+
+    shares, fingerprint = run(config, work)
+    row = logged(tmp_path)[0]
+    names = build_placements(load_settings(config))["home"].contexts.names
+    seen = dict(zip(names, np.frombuffer(row["context"], np.float32), strict=True))
+    theirs = network().probabilities(np.array([seen[name] for name in SEES]))
+    expected = 0.6 / 3 + 0.4 * theirs
+    assert [shares[name] for name in ACTIONS] == pytest.approx(expected, abs=1e-6)
+    (tmp_path / "model.zip").write_bytes(network(seed=1).to_bytes())
+    assert build_placements(load_settings(config))["home"].fingerprint != fingerprint
+
+
+def test_a_list_is_filled_by_it(tmp_path: Path) -> None:
+    async def work(engine: Engine) -> list[str]:
+        slots = [{"id": f"s{i}"} for i in range(3)]
+        request = DecisionRequest(visitor="ann", placement="home", slots=slots)
+        answer = await engine.lists.decide(request)
+        return [slot["decision"]["action"]["id"] for slot in answer["slots"]]
+
+    assert sorted(run(written(tmp_path), work)) == sorted(ACTIONS)
+
+
 def test_rewards_are_counted_over_a_restart_and_a_new_model_takes_over(tmp_path: Path) -> None:
     async def reward(engine: Engine) -> tuple[str, int, dict[str, float]]:
         answer = await decide(engine, "ann")
