@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from segments.cluster.assign.base import Assigner, Labels
 
-_HALVINGS: Final = 6
-"""Of the way, in the search: steps of a sixty-fourth."""
+_HALVINGS: Final = 14
+"""Of the way, in the search. Money is skewed: a hundredth of the way may be too much already, and a
+refit that took no step at all would never get anywhere."""
 
 Model = TypeVar("Model", bound="Assigner")
 
