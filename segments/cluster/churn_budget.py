@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from segments.cluster.assign.base import Assigner, Labels
 
-_HALVINGS: Final = 6
-"""Of the way, in the search: steps of a sixty-fourth."""
+_HALVINGS: Final = 14
+"""Of the way, in the search. Money is skewed: a hundredth of the way may be too much already, and a
+refit that took no step at all would never get anywhere."""
 
 Model = TypeVar("Model", bound="Assigner")
 
@@ -50,7 +51,7 @@ def within_budget(
         old: the model in use.
         optimum: what a refit without a budget comes to.
         between: the model at a share of the way, 0 to 1.
-        max_churn: share of the visitors, 0 to 1, who may change; None for no bound.
+        max_churn: share of the visitors, 0 to 1, that fewer than may change; None for no bound.
         fallback: what stands for the model in use where that has a label without a member.
 
     Returns:
@@ -66,7 +67,8 @@ def within_budget(
     def fits(model: Model) -> bool:
         labels = model.labels(vectors)
         moved = float((labels != before).mean())
-        return moved <= max_churn and _goes_on(before, labels, model.n_labels)
+        within = moved < max_churn or moved == 0.0
+        return within and _goes_on(before, labels, model.n_labels)
 
     if fits(optimum):
         return optimum

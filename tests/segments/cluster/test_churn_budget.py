@@ -54,3 +54,15 @@ def test_no_refit_within_a_budget_renames_more_than_it_allows(seed, n, shift, k,
 def test_what_is_no_share_is_refused(share):
     with pytest.raises(SegmentationError, match="max_churn must be a share"):
         KMeans(3, share)
+
+
+def test_a_refit_far_from_its_optimum_takes_a_small_step_rather_than_none():
+    rng = np.random.default_rng(0)
+    spent = np.clip(rng.normal(0.4, 0.1, (2_000, 1)), 0.0, 1.0).repeat(3, axis=1)  # logarithms
+    family = ValueTiers(expected=False, max_churn=BUDGET)
+    first, second = (Cohort((spent * by).astype(np.float32), NAMES) for by in (1.0, 1.5))
+    old = fit_segments(family, first, previous=None, rng=rng)
+    new = fit_segments(family, second, previous=old, rng=rng)
+    assert 0.0 < new.churn <= BUDGET
+    again = fit_segments(family, second, previous=new, rng=rng)
+    assert again.assigner.cuts[0] > new.assigner.cuts[0] > old.assigner.cuts[0]
