@@ -21,6 +21,7 @@ from api.schemas.readings import (
     SegmentsResponse,
     VisitorResponse,
 )
+from api.schemas.record import RecordResponse
 from api.schemas.reward import RewardBatchResponse, RewardResponse
 
 ROUTES = {
@@ -147,6 +148,7 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     yield service.get("/v1/segments"), SegmentsResponse
     yield service.get("/v1/policies"), PoliciesResponse
     yield service.get("/v1/placements/home/actions"), ActionsResponse
+    yield service.get(f"/v1/decisions/{decision_id}"), RecordResponse
     yield service.get(f"/v1/decisions/{decision_id}/explanation"), ExplanationResponse
     yield service.get("/healthz"), HealthResponse
     yield service.get("/readyz"), ReadyResponse
