@@ -20,6 +20,7 @@ from api.schemas.readings import (
     ReadyResponse,
     VisitorResponse,
 )
+from api.schemas.record import RecordResponse
 from api.schemas.reward import RewardBatchResponse, RewardResponse
 from api.schemas.segments import SegmentsResponse
 from api.schemas.webhooks import DeliveriesResponse, RedeliverResponse
@@ -170,6 +171,7 @@ def answers(service: httpx.Client) -> Iterator[tuple[httpx.Response, type[BaseMo
     yield service.get("/v1/segments"), SegmentsResponse
     yield service.get("/v1/policies"), PoliciesResponse
     yield service.get("/v1/placements/home/actions"), ActionsResponse
+    yield service.get(f"/v1/decisions/{decision_id}"), RecordResponse
     yield service.get(f"/v1/decisions/{decision_id}/explanation"), ExplanationResponse
     yield service.get("/healthz"), HealthResponse
     yield service.get("/readyz"), ReadyResponse
