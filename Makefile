@@ -76,7 +76,7 @@ bench-budget: $(VENV)/.dev ## spend and value of budgets over 200 simulated days
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
 
-bench-ope: $(VENV)/.dev ## off-policy evaluation: beside OBP, coverage, errors, promotions (ten minutes)
+bench-ope: $(VENV)/.dev ## off-policy evaluation: beside OBP, coverage, errors, promotions (twenty minutes)
 	-@$(MAKE) --no-print-directory $(OBP)/.obp
 	$(BIN)/python -m benchmarks.ope $(ARGS)
 
