@@ -86,7 +86,7 @@ bench-context: $(VENV)/.demo ## whether segments and behaviour help or hurt the 
 bench-http: $(VENV)/.peers ## requests per second beside a no-op FastAPI endpoint
 	$(BIN)/python -m benchmarks.http $(ARGS)
 
-bench-ope: $(VENV)/.dev ## off-policy evaluation: beside OBP, coverage, errors, promotions (ten minutes)
+bench-ope: $(VENV)/.dev ## off-policy evaluation: beside OBP, coverage, errors, promotions (twenty minutes)
 	-@$(MAKE) --no-print-directory $(OBP)/.obp
 	$(BIN)/python -m benchmarks.ope $(ARGS)
 
