@@ -214,7 +214,7 @@ def main() -> None:
         assert row.share <= GUARD, f"{row.policy} earns {row.share:.3f}: this world proves nothing"
     learned = [ppo_row(world, frames, seed) for seed in seeds]
     if not options.quick:
-        learned.append(ppo_row(world, frames // 2, seeds[0]))
+        learned += [ppo_row(world, frames // 2, seed) for seed in (seeds[0], *FRESH_SEEDS)]
     learned.append(ppo_row(world, frames, seeds[0], gamma=0.0))
     learned += [bandit_row(world, kind, rounds) for kind in BANDITS]
     negative = [*references(control)[:2], ppo_row(control, frames, seeds[0])]
