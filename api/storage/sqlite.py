@@ -213,7 +213,10 @@ class SQLiteStore(Store):
 
     def subscribe(self, endpoints: Mapping[str, Sequence[str]]) -> None:
         """See `Store`."""
-        outbox.subscribe(self._connection, endpoints)
+        try:
+            outbox.subscribe(self._connection, endpoints)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"the store cannot be written: {error}") from None
 
     def tell(self, notice: outbox.Notice) -> Future[int]:
         """See `Store`."""
