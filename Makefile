@@ -88,6 +88,9 @@ bench-probabilities: $(VENV)/.dev ## a million distributions checked, 100,000 dr
 bench-segments: $(VENV)/.dev ## whether segments last, are apart and know the future, on three shops
 	$(BIN)/python -m benchmarks.segments $(ARGS)
 
+bench-service: $(VENV)/.dev ## events, slow disks, a million visitors, disturbances, soaking (ARGS=--quick)
+	$(BIN)/python -m benchmarks.service $(ARGS)
+
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
 	$(BIN)/python -m benchmarks.slots $(ARGS)
 
