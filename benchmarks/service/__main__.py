@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.report import Cell, Table, option_parser, options_of, publish
-from benchmarks.service import disturbed, events, known, slow_disk, soak
+from benchmarks.service import disturbed, events, known, slow_disk, soak, stretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,13 @@ def of_disturbed(plan: Plan) -> Part:
     return Part(rows, {"rows": [asdict(one) for one in found], "lost": n_lost}, n_lost)
 
 
+def of_stretches(_: Plan) -> Part:
+    """What the event loop does at a stretch."""
+    found = stretches.measure()
+    rows = [_plain(f"longest stretch of {name}, processor ms", ms) for name, ms in found.items()]
+    return Part(rows, found)
+
+
 def of_soak(plan: Plan) -> Part:
     """For long."""
     one = soak.measure(plan.n_requests)
@@ -147,6 +154,7 @@ PARTS: dict[str, Callable[[Plan], Part]] = {
     "slow-disk": of_slow_disk,
     "known": of_known,
     "disturbed": of_disturbed,
+    "stretches": of_stretches,
     "soak": of_soak,
 }
 
