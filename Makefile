@@ -108,6 +108,9 @@ bench-segments: $(VENV)/.train ## whether segments last, are apart and know the 
 bench-membership: $(VENV)/.dev ## what keeping every visitor's segment current costs
 	$(BIN)/python -m benchmarks.membership $(ARGS)
 
+bench-service: $(VENV)/.dev ## events, slow disks, a million visitors, disturbances, soaking (ARGS=--quick)
+	$(BIN)/python -m benchmarks.service $(ARGS)
+
 bench-slots: $(VENV)/.dev ## milliseconds per list of ten slots, and per exact marginals
 	$(BIN)/python -m benchmarks.slots $(ARGS)
 

@@ -62,7 +62,7 @@ async def make_known(port: int, decisions: Sequence[str]) -> None:
     client = await Client.open("127.0.0.1", port, 8)
     try:
         orders = [
-            _order(visitor, order, numbers) for visitor in range(N_VISITORS) for order in "ab"
+            make_order(visitor, order, numbers) for visitor in range(N_VISITORS) for order in "ab"
         ]
         for start in range(0, len(orders), 200):
             await client.call("POST", "/v1/batch", {"batch": orders[start : start + 200]})
@@ -78,7 +78,8 @@ async def make_known(port: int, decisions: Sequence[str]) -> None:
         client.close()
 
 
-def _order(visitor: int, order: str, numbers: random.Random) -> dict[str, object]:
+def make_order(visitor: int, order: str, numbers: random.Random) -> dict[str, object]:
+    """A tracking message of an order with six products."""
     products = [
         {"product_id": one, "category": one, "price": 5.0, "quantity": 1}
         for one in numbers.sample([f"action-{number}" for number in range(2 * N_ACTIONS)], 6)

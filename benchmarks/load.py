@@ -43,6 +43,13 @@ class Load:
         """A percentile of the latencies, in milliseconds."""
         return float(np.percentile(self.latencies_s, percentile)) * 1000
 
+    def add(self, other: "Load") -> None:
+        """Take another run's answers in."""
+        self.seconds += other.seconds
+        self.latencies_s += other.latencies_s
+        self.bodies += other.bodies
+        self.failures += other.failures
+
     def keep(self, status: int, body: bytes, latency_s: float) -> None:
         """Record one answer."""
         if status == OK:

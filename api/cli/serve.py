@@ -50,9 +50,6 @@ def run(settings: Settings) -> None:
         _give_up(str(error))
     # After a flush the writer must not wait long for the interpreter: answers wait for it.
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What is loaded by now stays: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
     # uvicorn stops cleanly on these, then raises them again: being asked to stop is no failure.
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: None)
@@ -111,6 +108,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take connections; with `service.port = 0` the port is known only now."""
         await super().startup(sockets)
+        # What is loaded by now stays, models and visitors included: the collector need not look at
+        # it again and again.
+        gc.collect()
+        gc.freeze()
         for server in getattr(self, "servers", []):
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]

@@ -239,7 +239,7 @@ class Forked:
                 client.start()
             time.sleep(0.5 * chance.random())
         finally:
-            os.kill(process, signal.SIGKILL)
+            _kill(process)
         for client in clients:
             client.join()
 
@@ -263,6 +263,15 @@ class Forked:
                 except (OSError, http.client.HTTPException):
                     time.sleep(0.01)
         raise AssertionError((self._folder / "log").read_text()[-4000:])
+
+
+def _kill(process: int) -> None:
+    """Kill it, and wait until it is gone: until then it has the port and the store."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+        while True:
+            os.kill(process, 0)
+            time.sleep(0.002)
 
 
 @contextmanager

@@ -34,7 +34,11 @@ def serve_command(configuration: Path) -> list[str]:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], port: int, log: Path, ready_path: str = "/readyz"
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    ready_path: str = "/readyz",
+    ready_seconds: float = READY_SECONDS,
 ) -> Iterator[int]:
     """Run a server for the time of a `with` block; yields its process id.
 
@@ -43,6 +47,7 @@ def running(
         port: Port of the loopback interface that it will listen on.
         log: File that takes its output.
         ready_path: Path that answers 200 once the server is ready.
+        ready_seconds: For which that is waited for.
 
     Raises:
         DemoError: The port is taken, or the server ended or did not become ready; the message has
@@ -52,7 +57,7 @@ def running(
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - no shell; the command is ours
         try:
-            _wait_until_ready(process, port, log, ready_path)
+            _wait_until_ready(process, port, log, ready_path, ready_seconds)
             yield process.pid
         finally:
             _stop(process)
@@ -69,16 +74,16 @@ def _require_free(port: int) -> None:
 
 
 def _wait_until_ready(
-    process: subprocess.Popen[bytes], port: int, log: Path, ready_path: str
+    process: subprocess.Popen[bytes], port: int, log: Path, ready_path: str, ready_seconds: float
 ) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + ready_seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise DemoError(f"the server ended with status {process.returncode}:\n{_tail(log)}")
         if _is_ready(port, ready_path):
             return
         time.sleep(0.05)
-    raise DemoError(f"the server was not ready after {READY_SECONDS:.0f} s:\n{_tail(log)}")
+    raise DemoError(f"the server was not ready after {ready_seconds:.0f} s:\n{_tail(log)}")
 
 
 def _is_ready(port: int, ready_path: str) -> bool:

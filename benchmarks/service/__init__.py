@@ -1,0 +1,1 @@
+"""The service under load: events, slow disks, a million visitors, disturbances, soaking."""
