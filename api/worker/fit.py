@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.loop.clock import from_us
-from api.segment_families import K_MEANS, TREE_RULES, make_family
+from api.segment_families import K_MEANS, LEARNING, make_family
 from api.storage.base import StoreError
 from policy import model_file
 from segments.cluster.family import Cohort, Family
@@ -96,7 +96,7 @@ def fitted_by(
 ) -> Segmentation:
     """Fit a segmentation in this process; see `fit`."""
     rng = np.random.default_rng(task.seed)
-    if task.family == TREE_RULES:
+    if task.family in LEARNING:
         cohort = _with_outcome(task)
     else:
         cohort = Cohort(vectors, Pipeline.feature_names)

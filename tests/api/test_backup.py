@@ -30,7 +30,10 @@ def segue(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def acknowledged(books: list[Books]) -> list[Books]:
     """What clients had been told at this moment."""
-    return [Books(set(one.decided), dict(one.rewarded), set(one.observed)) for one in books]
+    return [
+        Books(decided=set(one.decided), rewarded=dict(one.rewarded), observed=set(one.observed))
+        for one in books
+    ]
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ MODULES = [
     for module in pkgutil.walk_packages(simulator.__path__, "simulator.")
     if not module.ispkg
 ]
-NEEDS = {"simulator.dynamics.compiled": "numba"}
+NEEDS = {"simulator.dynamics.compiled": "numba", "simulator.single_compiled": "numba"}
 
 
 @pytest.mark.parametrize("name", MODULES)

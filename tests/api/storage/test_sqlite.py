@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from api.storage.base import EventRow, StoreError, StoreUnavailableError
+from api.storage.base import EventRow, ModelRow, StoreError, StoreUnavailableError
 from api.storage.migrations import migrations
 from api.storage.sqlite import DAY_US, SQLiteStore
 
@@ -148,7 +148,8 @@ def test_the_latest_models_are_kept_and_one_of_each_day(tmp_path: Path) -> None:
         store = SQLiteStore(tmp_path / "s.db", "crash")
         store.start(asyncio.get_running_loop())
         for through in range(100):
-            await store.save_models([("home", through, b"")], through * DAY_US // 2)
+            row = ModelRow("home", "bold@1", through, b"")
+            await store.save_models([row], through * DAY_US // 2)
         await store.close()
 
     asyncio.run(save())

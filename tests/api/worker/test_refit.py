@@ -14,7 +14,7 @@ import pytest
 from api.configuration import parse_settings
 from api.loop.engine import Engine
 from api.schemas.decision import DecisionRequest
-from api.segment_families import FAMILIES
+from api.segment_families import FAMILIES, NEURAL, NEURAL_FORESIGHT
 from api.worker.fit import Task, fit, pack_task, unpack_result
 from api.worker.verdict import Request
 from policy.errors import ModelFileError
@@ -153,6 +153,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_fits_and_refits_in_the_service(tmp_path: Path, family: str) -> None:
+    if family in (NEURAL, NEURAL_FORESIGHT):
+        pytest.importorskip("torch", reason="needs pip install 'segue[train]'")
+
     async def work(engine: Engine) -> list[Any]:
         await shop(engine)
         await refit(engine)
