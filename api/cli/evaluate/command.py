@@ -52,6 +52,14 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
     exclude: Annotated[
         bool, typer.Option("--exclude", help="Leave out rows of a file that cannot be used.")
     ] = False,
+    estimate_propensities: Annotated[
+        bool,
+        typer.Option(
+            "--estimate-propensities",
+            help="Of a file that has none, from its context: right only if that holds all that the "
+            "choices depended on.",
+        ),
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write all estimates.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write a page (HTML).")] = None,
@@ -62,7 +70,9 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
         fail("nothing to evaluate: give --policy, or --search FILE")
     try:
         on_fault: OnFault = "exclude" if exclude else "refuse"
-        file = None if log is None else LogFile(log, tuple(by), on_fault)
+        if estimate_propensities and log is None:
+            fail("--estimate-propensities is of a --log FILE: the service logs every propensity")
+        file = None if log is None else LogFile(log, tuple(by), on_fault, estimate_propensities)
         asked = Asked(
             tuple(wanted(one) for one in policy),
             by=tuple(by) or (("segment", "day") if out is not None and file is None else ()),
@@ -95,6 +105,8 @@ def _sources(placements: list[str], config: Path, file: LogFile | None) -> list[
 
 
 def _tell(console: Console, section: Section, asked: Asked) -> None:
+    for presumed in section.evaluation.warnings:
+        console.print(f"[bold red]{escape(section.name)}: {escape(presumed)}[/]")
     if asked.policies:
         console.print(table_of(section))
     for result in overall(section.evaluation):

@@ -39,6 +39,8 @@ th{font-weight:600;color:var(--soft);font-size:.82rem;text-align:left}
 th,td{padding:.5rem .75rem .5rem 0;border-bottom:1px solid var(--line)}
 tr:last-child td{border-bottom:0}
 .no{color:var(--no)}
+.alarm{background:#fef3f2;border:1px solid var(--no);border-radius:12px;color:var(--no);
+font-weight:600;padding:.9rem 1.25rem}
 .how{color:var(--soft);font-size:.88rem;margin:.25rem 0 0}
 .pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(28rem,1fr));gap:1rem}
 @media(max-width:34rem){.pair{grid-template-columns:1fr}}
@@ -79,9 +81,10 @@ def page_of(sections: Sequence[Section], title: str) -> str:
 def _parts(section: Section, *, several: bool) -> Iterator[str]:
     if several:
         yield f"<h2>{html.escape(section.name)}</h2>"
+    found = section.evaluation
+    yield from (f'<p class="alarm">{html.escape(one)}.</p>' for one in found.warnings)
     yield _numbers(section)
     yield _card(_table(section))
-    found = section.evaluation
     yield _figure(estimates_figure(found), _HOW["value"])
     if _compares(section, OVERALL):
         yield _figure(lift_figure(found), _lift(section))

@@ -101,7 +101,7 @@ def _section(section: Section) -> dict[str, Any]:
         "n_rows": found.n_rows,
         "mean_reward": found.mean_reward,
         "results": [_result(result) for result in found.results],
-        "warnings": list(section.warnings),
+        "warnings": [*found.warnings, *section.warnings],
     }
     if section.overlaps is not None:
         written["weights"] = _weights(section.overlaps)
@@ -199,6 +199,7 @@ def rows_of(sections: Sequence[Section]) -> Iterator[dict[str, Any]]:
                     "n_rows": result.diagnosis.n_rows,
                     "effective_rows": result.diagnosis.effective_rows,
                     "largest_weight": result.diagnosis.largest_weight,
+                    "warnings": "; ".join((*section.evaluation.warnings, *section.warnings)),
                 }
 
 
