@@ -7,7 +7,6 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from api.cli.evaluate.report import HEADS, Section, cells, overall, verdict_of
-from policy.ope.evaluate import OVERALL, Result
 from policy.ope.figures import (
     curves_figure,
     estimates_figure,
@@ -18,6 +17,7 @@ from policy.ope.figures import (
     support_figure,
     weights_figure,
 )
+from policy.ope.results import OVERALL, Result
 
 _STYLE = """
 :root{--ink:#1f2937;--soft:#6b7280;--line:#e5e7eb;--paper:#fff;--ground:#f6f7f9;--no:#b42318}

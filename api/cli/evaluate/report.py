@@ -10,9 +10,9 @@ from rich.table import Table
 
 from api.cli.intervals import bounds, interval_json, number_json
 from policy.errors import EvaluationError
-from policy.ope.evaluate import OVERALL, Estimate, Evaluation, Result
 from policy.ope.overlap import Overlaps
 from policy.ope.progressive import Point
+from policy.ope.results import OVERALL, Estimate, Evaluation, Result
 from policy.ope.search import Found
 
 HEADS = ("policy", "would have earned", "95 % interval", "effective rows", "advantage")
