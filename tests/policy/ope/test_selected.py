@@ -49,7 +49,7 @@ def test_a_feature_that_the_log_lacks_is_named() -> None:
 
 def test_a_network_is_judged_as_it_is_served() -> None:
     network = untrained(("p", "q", "r", "s"), ("c", "b", "a"), np.random.default_rng(1))
-    policy = PPOPolicy(network, 3, floor=0.05)
+    policy = PPOPolicy(network, None, 3, floor=0.05)
     found = Networked(network, floor=0.05).probabilities(LOG)
     for row in range(LOG.n_rows):
         places = np.flatnonzero(ELIGIBLE[row])
