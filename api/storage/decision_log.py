@@ -75,8 +75,8 @@ class DecisionLog:
                 sql = "SELECT DISTINCT placement FROM decisions ORDER BY 1"
                 known = ", ".join(name for (name,) in connection.execute(sql)) or "none"
                 raise StoreError(
-                    f"{self.path} has no decision of placement {self.placement!r} to evaluate; it "
-                    f"has decisions of: {known}"
+                    f"{self.path} has no choice among actions of placement {self.placement!r} to "
+                    f"evaluate; it has decisions of: {known}"
                 )
             layouts = connection.execute("SELECT layout, names FROM layouts").fetchall()
         self.actions = tuple(sorted({name for text in texts for name in json.loads(text)}))

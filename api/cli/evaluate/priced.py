@@ -73,7 +73,8 @@ def priced_section(
         warning
         for one in policies
         if one.model is not None
-        and (warning := known_already(one.name, one.model, source.name)) is not None
+        and (warning := known_already(one.name, one.model, source.name, "it on later decisions"))
+        is not None
     ]
     if source.log.n_left_out:
         warnings.append(

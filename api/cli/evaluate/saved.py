@@ -48,13 +48,14 @@ def target_of_model(path: Path, source: Source, floor: float | None = None) -> T
         raise EvaluationError(f"--policy {path}: {error}") from None
 
 
-def known_already(name: str, path: Path, log: str) -> str | None:
+def known_already(name: str, path: Path, log: str, remedy: str) -> str | None:
     """A warning, where a saved model has learned from the placement that it is judged on.
 
     Args:
         name: What it is called.
         path: A model file that can be judged.
         log: Name of the placement, or of the file.
+        remedy: What to judge instead.
     """
     manifest, _ = model_file.load(path.read_bytes())
     row = manifest.get("learned_through")
@@ -62,8 +63,7 @@ def known_already(name: str, path: Path, log: str) -> str | None:
         return None
     return (
         f"{name}: has learned rewards up to row {row} of this log, and is judged by them as well: "
-        "too well, perhaps; judge its kind instead, which learns from the first half only, or the "
-        "model on later decisions"
+        f"too well, perhaps; judge {remedy}"
     )
 
 

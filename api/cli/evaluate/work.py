@@ -21,6 +21,9 @@ from policy.ope.progressive import Point, learning_curves
 from policy.ope.search import Found, search
 from policy.ope.targets import Uniform
 
+OR_ITS_KIND = (
+    "its kind instead, which learns from the first half only, or the model on later decisions"
+)
 L = TypeVar("L", Decisions, PricedDecisions)
 
 
@@ -107,7 +110,7 @@ def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
         warning
         for one in policies
         if one.model is not None
-        and (warning := known_already(one.name, one.model, source.name)) is not None
+        and (warning := known_already(one.name, one.model, source.name, OR_ITS_KIND)) is not None
     ]
     searched, cannot = _searched(watched(source.chunks, "searching"), asked.candidates)
     return Section(
