@@ -111,6 +111,35 @@ def _by_label(section: Section, label: str) -> Iterator[str]:
     if _compares(section, label):
         yield _figure(lift_figure(found, label), _lift(section))
     yield _figure(support_figure(found, label), _HOW["support"])
+    yield _card(_overlap(section, label))
+
+
+def _overlap(section: Section, label: str) -> str:
+    """How far log and policies overlap in each group, and why some cannot be judged."""
+    heads = (label, "policy", "rows", "effective", "largest weight", "never shown", "why not")
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _seen(result)) + "</tr>"
+        for result in section.evaluation.results
+        if result.group.label == label
+    )
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
+    return (
+        f"<details><summary>Overlap by {html.escape(label)}, in numbers</summary>"
+        f"<table><tr>{head}</tr>{rows}</table></details>"
+    )
+
+
+def _seen(result: Result) -> tuple[str, ...]:
+    seen = result.diagnosis
+    return (
+        result.group.value,
+        result.policy,
+        f"{seen.n_rows:,}",
+        f"{seen.effective_rows:,.0f}",
+        f"{seen.largest_weight:,.1f}",
+        f"{seen.unsupported:.1%}",
+        "; ".join(seen.reasons),
+    )
 
 
 def _compares(section: Section, label: str) -> bool:

@@ -69,7 +69,11 @@ def test_prices_and_a_saved_model_are_judged(shop: Path) -> None:
     assert of["mine"]["estimates"][0]["estimator"] == "density_ratio"
     assert of["mine"]["mean_weight"] == pytest.approx(1.0, abs=0.2)
     assert any(one.startswith("mine: has learned rewards") for one in found["warnings"])
-    assert "Lift by day" in page.read_text()
+    text = page.read_text()
+    assert "Lift by day" in text
+    assert "Overlap by day, in numbers" in text
+    largest = max(row["largest_weight"] for row in found["results"] if row["label"] == "day")
+    assert f"<td>{largest:,.1f}</td>" in text
 
 
 @pytest.mark.parametrize(
