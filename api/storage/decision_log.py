@@ -75,8 +75,8 @@ class DecisionLog:
                 sql = "SELECT DISTINCT placement FROM decisions ORDER BY 1"
                 known = ", ".join(name for (name,) in connection.execute(sql)) or "none"
                 raise StoreError(
-                    f"{self.path} has no decision of placement {self.placement!r} to evaluate; it "
-                    f"has decisions of: {known}"
+                    f"{self.path} has no choice among actions of placement {self.placement!r} to "
+                    f"evaluate; it has decisions of: {known}"
                 )
             layouts = connection.execute("SELECT layout, names FROM layouts").fetchall()
         self.actions = tuple(sorted({name for text in texts for name in json.loads(text)}))
@@ -115,10 +115,9 @@ class DecisionLog:
             logging[i, places] = np.frombuffer(probabilities)
             action[i] = places[chosen]
             of_context, of_pair = self._columns(layout)
-            context[i] = _picked(np.frombuffer(seen, np.float32), of_context)
+            context[i] = picked(np.frombuffer(seen, np.float32), of_context)
             own = np.frombuffer(pairs, np.float32).reshape(len(places), -1)
-            features[i, places] = _picked(own, of_pair)
-        moments = [datetime.fromtimestamp(row[9] / 1e6, self.timezone) for row in rows]
+            features[i, places] = picked(own, of_pair)
         return Decisions(
             self.actions,
             action,
@@ -129,12 +128,7 @@ class DecisionLog:
             logging,
             features,
             np.array([visitors.setdefault(row[7], len(visitors)) for row in rows], np.int64),
-            {
-                "segment": np.array([row[8] for row in rows]),
-                "day": np.array([moment.date().isoformat() for moment in moments]),
-                "weekday": np.array([WEEKDAYS[moment.weekday()] for moment in moments]),
-                "hour": np.array([f"{moment.hour:02}" for moment in moments]),
-            },
+            labels_of([row[8] for row in rows], [row[9] for row in rows], self.timezone),
             first_row=first_row,
         )
 
@@ -147,21 +141,40 @@ class DecisionLog:
     def _columns(self, layout: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         names = self._layouts[layout]
         return (
-            _positions(self.context_names, names["context"]),
-            _positions(self.feature_names, names["features"]),
+            positions(self.context_names, names["context"]),
+            positions(self.feature_names, names["features"]),
         )
 
     def __hash__(self) -> int:
         return id(self)
 
 
-def _positions(wanted: Sequence[str], present: Sequence[str]) -> npt.NDArray[np.int64]:
+def labels_of(
+    segments: Sequence[str], decided_at_us: Sequence[int], timezone: tzinfo
+) -> dict[str, npt.NDArray[np.str_]]:
+    """What decisions can be told apart by: `segment`, `day`, `weekday` and `hour`, each (n,).
+
+    Args:
+        segments: Of each decision.
+        decided_at_us: When it was made, in microseconds since 1970.
+        timezone: Of the days and hours.
+    """
+    moments = [datetime.fromtimestamp(at / 1e6, timezone) for at in decided_at_us]
+    return {
+        "segment": np.array(segments),
+        "day": np.array([moment.date().isoformat() for moment in moments]),
+        "weekday": np.array([WEEKDAYS[moment.weekday()] for moment in moments]),
+        "hour": np.array([f"{moment.hour:02}" for moment in moments]),
+    }
+
+
+def positions(wanted: Sequence[str], present: Sequence[str]) -> npt.NDArray[np.int64]:
     """Where each wanted entry is; behind the last one for what is not there."""
     place_of = {name: place for place, name in enumerate(present)}
     return np.array([place_of.get(name, len(present)) for name in wanted], np.int64)
 
 
-def _picked(values: npt.NDArray[np.float32], columns: npt.NDArray[np.int64]) -> Any:
+def picked(values: npt.NDArray[np.float32], columns: npt.NDArray[np.int64]) -> Any:
     """Columns of the last axis, 0 for those behind its end."""
     padded = np.concatenate([values, np.zeros((*values.shape[:-1], 1), np.float32)], axis=-1)
     return padded[..., columns]

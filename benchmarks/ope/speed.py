@@ -24,9 +24,9 @@ from policy.ope.targets import Uniform
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy.ope.evaluate import Evaluation
     from policy.ope.formats.parquet import ParquetShard
     from policy.ope.log import Decisions
+    from policy.ope.results import Evaluation
 
 ROW_GROUP, PROCESSES = 100_000, 2
 WORLD = next(world for world in WORLDS if world.n_actions == 20)

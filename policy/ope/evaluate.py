@@ -11,10 +11,8 @@ from functools import partial, reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-
 from policy.errors import EvaluationError, shown, suggestion
-from policy.ope.diagnostics import Diagnosis, diagnosis, overlap_columns
+from policy.ope.diagnostics import diagnosis, overlap_columns
 from policy.ope.estimators.blended import Blended
 from policy.ope.estimators.direct_method import DirectMethod
 from policy.ope.estimators.doubly_robust import DoublyRobust
@@ -22,10 +20,17 @@ from policy.ope.estimators.ips import IPS
 from policy.ope.estimators.sndr import SNDR
 from policy.ope.estimators.snips import SNIPS
 from policy.ope.estimators.tuned import tuned_clipped_ips, tuned_dros, tuned_switch_dr
-from policy.ope.intervals.base import Interval, checked_level, value_and_error
+from policy.ope.intervals.base import checked_level
 from policy.ope.intervals.running_average import RunningAverage
-from policy.ope.intervals.skewed import skewed
 from policy.ope.log import Decisions
+from policy.ope.results import (
+    OVERALL,
+    Evaluation,
+    Group,
+    Result,
+    estimate_of,
+    groups_of,
+)
 from policy.ope.reward_model import NormalEquations, RewardModel
 from policy.ope.sample import sample_of
 from policy.ope.tally import N_BUCKETS, Tally, buckets
@@ -34,13 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from policy.ope.estimators.base import Estimator
+    from policy.ope.intervals.base import Interval
     from policy.ope.targets import Target
 
     Chunk: TypeAlias = "Decisions | Shard"
     Chunks = Callable[[], Iterable[Chunk]]
     MapChunks = Callable[[Callable[[Chunk], Any], Iterable[Chunk]], Iterable[Any]]
 
-OVERALL = "overall"
 N_GROUP_BUCKETS = 128
 DEFAULT = Blended()
 COMPARED = DoublyRobust()
@@ -70,89 +75,6 @@ class Shard(Protocol):
 
     def chunks(self) -> Iterator[Decisions]:
         """Its chunks, in order, at least one."""
-
-
-class Group(NamedTuple):
-    """The rows of a label's value; all rows under ``OVERALL``."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a policy would have earned a decision.
-
-    Args:
-        estimator: Its name.
-        value: The estimate.
-        error: Its standard error; NaN where unknown. Of ``blended``, that of its unbiased part.
-        interval: By the skewness-corrected method, of the same; of a biased estimator (replay, the
-            direct method, and those tuned on the same log) it tells of chance only, not of bias.
-    """
-
-    estimator: str
-    value: float
-    error: float
-    interval: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the log says of one policy on one group of rows.
-
-    Args:
-        policy: Its name.
-        group: Which rows.
-        estimates: The one to read first.
-        diagnosis: Whether to read them at all.
-        always: Of the average over the rows so far, an interval that holds at any time one cares to
-            look, for the rows in their order and however that average drifts; None without a range
-            of rewards, and for groups.
-        advantage: What the policy earns beyond the baseline, doubly robust on the same rows; its
-            interval is corrected for the number of policies that were tried. None without a
-            baseline, and for the baseline itself.
-    """
-
-    policy: str
-    group: Group
-    estimates: tuple[Estimate, ...]
-    diagnosis: Diagnosis
-    always: Interval | None = None
-    advantage: Estimate | None = None
-
-    @property
-    def best(self) -> Estimate:
-        """The estimate to read."""
-        return self.estimates[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """All results: for each policy the overall one, then those of its groups.
-
-    Args:
-        n_rows: Rows of the log that were used.
-        mean_reward: What the log's own policy earned a decision.
-        results: In the order of the policies.
-        warnings: What all of them presume and the log cannot show; empty where nothing.
-    """
-
-    n_rows: int
-    mean_reward: float
-    results: tuple[Result, ...]
-    warnings: tuple[str, ...] = ()
-
-    def of(self, policy: str, label: str = OVERALL, value: str = OVERALL) -> Result:
-        """One result.
-
-        Raises:
-            EvaluationError: There is none like that.
-        """
-        for result in self.results:
-            if result.policy == policy and result.group == (label, value):
-                return result
-        raise EvaluationError(f"no result of {shown(policy)} for {label} {shown(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,23 +218,12 @@ def _part_of(question: Question, model: RewardModel | None, log: Decisions) -> _
         tallies[_Key(policy, Group(OVERALL, OVERALL))] = tuple(
             Tally.of(one, bucket) for one in columns
         )
-        for group, rows in _groups(question, log):
+        for group, rows in groups_of(log.labels, question.by):
             few = bucket[rows] * N_GROUP_BUCKETS // N_BUCKETS
             tallies[_Key(policy, group)] = tuple(
                 Tally.of(one[rows], few, N_GROUP_BUCKETS) for one in columns
             )
     return _Part(Tally.of(log.reward[:, None], bucket), tallies, log.propensity_is_estimated)
-
-
-def _groups(question: Question, log: Decisions) -> Iterator[tuple[Group, Any]]:
-    for label in question.by:
-        if label not in log.labels:
-            raise EvaluationError(
-                f"results by {shown(label)}: the log lacks it; {suggestion(label, log.labels)}"
-            )
-        values, places = np.unique(log.labels[label].astype(str), return_inverse=True)
-        for number, value in enumerate(values):
-            yield Group(label, str(value)), np.flatnonzero(places == number)
 
 
 def _always(chunks: Iterable[Chunk], question: Question) -> dict[str, Interval]:
@@ -335,12 +246,12 @@ def _result(
 ) -> Result:
     n_estimators = len(question.estimators)
     estimates = tuple(
-        _estimate(estimator, tally, question.level)
+        estimate_of(estimator, tally, question.level)
         for estimator, tally in zip(question.estimators, tallies[:n_estimators], strict=True)
     )
     advantage = None
     if question.baseline not in (None, key.policy):
-        advantage = _estimate(COMPARED, tallies[-1], question.corrected_level)
+        advantage = estimate_of(COMPARED, tallies[-1], question.corrected_level)
     return Result(
         key.policy,
         key.group,
@@ -349,14 +260,6 @@ def _result(
         always if key.group.label == OVERALL else None,
         advantage,
     )
-
-
-def _estimate(estimator: Estimator, tally: Tally, level: float) -> Estimate:
-    settled = estimator.settled(tally)
-    trusted = settled.trusted()
-    _, error = value_and_error(trusted, tally)
-    value = settled.value(tally.means)
-    return Estimate(estimator.name, value, error, skewed(trusted, tally, level))
 
 
 def _order(question: Question, item: tuple[_Key, Any]) -> tuple[int, int, str]:

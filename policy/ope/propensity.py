@@ -5,14 +5,17 @@ In front of a log whose writer kept no probabilities. Whatever is evaluated on s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from policy.errors import LogError
 from policy.ope.log import Decisions
-from policy.ope.reward_model import N_FOLDS, folds
+from policy.ope.reward_model import N_FOLDS, design, folds
 
 if TYPE_CHECKING:
     from policy.ope.log import Array, Bools, Ints
@@ -55,30 +58,39 @@ def estimated(
         True
     """
     even = np.full(len(action), 1.0)
-    log = Decisions(actions, action, reward, even, context, eligible, **columns)
-    logging = _cross_fitted(log)
-    logging *= log.could_show
-    logging /= logging.sum(axis=1, keepdims=True)
+    return with_estimates(Decisions(actions, action, reward, even, context, eligible, **columns))
+
+
+def with_estimates(log: Decisions) -> Decisions:
+    """The same log, whose propensities, whatever they were, are estimated: see `estimated`.
+
+    Args:
+        log: All of it: folds of a part would know other rows.
+
+    Raises:
+        LogError: Fewer than two actions were ever shown in some fold, or a context that is not
+            finite.
+    """
+    wrong = ~np.isfinite(log.context).all(axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise LogError(
+            f"context of row {log.first_row + row} is {log.context[row]}: must be finite numbers, "
+            "for propensities to be estimated from it"
+        )
     could_show = log.could_show
-    logging = (1.0 - EVEN_SHARE) * logging + EVEN_SHARE * could_show / could_show.sum(
-        axis=1, keepdims=True
-    )
-    return Decisions(
-        actions,
-        action,
-        reward,
-        log.taken(logging),
-        context,
-        eligible,
-        logging,
-        propensity_is_estimated=True,
-        **columns,
+    logging = _cross_fitted(log) * could_show
+    logging /= logging.sum(axis=1, keepdims=True)
+    even = could_show / could_show.sum(axis=1, keepdims=True)
+    logging = (1.0 - EVEN_SHARE) * logging + EVEN_SHARE * even
+    return replace(
+        log, propensity=log.taken(logging), logging=logging, propensity_is_estimated=True
     )
 
 
 def _cross_fitted(log: Decisions) -> Array:
     """Probability of every action from folds without the row, (n, n_actions); above 0."""
-    fold = folds(log, N_FOLDS)
+    fold, x = folds(log, N_FOLDS), design(log)
     found = np.full((log.n_rows, log.n_actions), 1e-12)
     for number in range(N_FOLDS):
         rows = fold == number
@@ -87,7 +99,9 @@ def _cross_fitted(log: Decisions) -> Array:
                 "propensities cannot be estimated: fewer than two actions were shown; a log "
                 "without exploration tells nothing of other choices"
             )
-        model = LogisticRegression(max_iter=500).fit(log.context[~rows], log.action[~rows])
+        # Scaled, since numbers such as cents and shares stand side by side in a context.
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+        model.fit(x[~rows], log.action[~rows])
         if rows.any():
-            found[np.ix_(rows, model.classes_)] += model.predict_proba(log.context[rows])
+            found[np.ix_(rows, model.classes_)] += model.predict_proba(x[rows])
     return found

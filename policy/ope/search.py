@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from policy.base import Policy
-    from policy.ope.evaluate import Estimate, Result
     from policy.ope.log import Decisions
+    from policy.ope.results import Estimate, Result
     from policy.ope.slices import Chunks
     from policy.ope.targets import Target
 

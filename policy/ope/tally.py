@@ -17,7 +17,7 @@ import numpy as np
 from policy.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from policy.ope.log import Array, Decisions, Ints
 
@@ -82,6 +82,23 @@ class Tally:
             self.squares + other.squares,
             np.minimum(self.smallest, other.smallest),
             np.maximum(self.largest, other.largest),
+        )
+
+    def only(self, columns: Sequence[int] | Ints) -> Tally:
+        """The tally of some of the columns, in another order if so wanted.
+
+        Example:
+            >>> tally = Tally.of(np.array([[1.0, 2.0, 3.0]]), np.array([0]), 1)
+            >>> tally.only([2, 0]).means
+            array([3., 1.])
+        """
+        places = np.asarray(columns, np.int64)
+        return Tally(
+            self.counts,
+            self.sums[:, places],
+            self.squares[np.ix_(places, places)],
+            self.smallest[places],
+            self.largest[places],
         )
 
     @property

@@ -1,6 +1,7 @@
 """`segue evaluate`: the command."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,14 @@ from api.cli.evaluate.files import LogFile
 from api.cli.evaluate.grid import candidates_of
 from api.cli.evaluate.page import page_of
 from api.cli.evaluate.policies import wanted
+from api.cli.evaluate.priced import PricedSource, of_priced, priced_section
 from api.cli.evaluate.report import Section, json_of, overall, table_of, verdict_of, write_parquet
 from api.cli.evaluate.source import Source, of_file, of_placement
 from api.cli.evaluate.work import Asked, Progressing, section_of
 from api.cli.failing import fail, settings_of
 from api.loop.rules import timezone_of
 from api.storage.base import StoreError
+from api.storage.price_log import draws_prices
 from policy.errors import PolicyError
 from policy.ope.screen import OnFault
 
@@ -26,8 +29,8 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
     policy: Annotated[
         list[str],
         typer.Option(
-            help="uniform, logged, always:ACTION, a kind, a model (.zip), or a .toml file; may "
-            "repeat."
+            help="uniform, logged, always:ACTION, price:CENTS, a kind, a model (.zip), or a .toml "
+            "file; may repeat."
         ),
     ] = [],  # noqa: B006  # typer's way to say "none"
     placement: Annotated[list[str], typer.Option(help="Of the service's log; may repeat.")] = [],  # noqa: B006  # as above
@@ -52,6 +55,14 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
     exclude: Annotated[
         bool, typer.Option("--exclude", help="Leave out rows of a file that cannot be used.")
     ] = False,
+    estimate_propensities: Annotated[
+        bool,
+        typer.Option(
+            "--estimate-propensities",
+            help="Of a file that has none, from its context: right only if that holds all that the "
+            "choices depended on.",
+        ),
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write all estimates.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write a page (HTML).")] = None,
@@ -62,7 +73,9 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
         fail("nothing to evaluate: give --policy, or --search FILE")
     try:
         on_fault: OnFault = "exclude" if exclude else "refuse"
-        file = None if log is None else LogFile(log, tuple(by), on_fault)
+        if estimate_propensities and log is None:
+            fail("--estimate-propensities is of a --log FILE: the service logs every propensity")
+        file = None if log is None else LogFile(log, tuple(by), on_fault, estimate_propensities)
         asked = Asked(
             tuple(wanted(one) for one in policy),
             by=tuple(by) or (("segment", "day") if out is not None and file is None else ()),
@@ -74,7 +87,7 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
         )
         with Progressing(console) as progress:
             sources = _sources(placement, config, file)
-            sections = [section_of(source, asked, progress) for source in sources]
+            sections = [_section(source, asked, progress) for source in sources]
         for section in sections:
             _tell(console, section, asked)
         for fault, n_rows in (file.screen.excluded if file else {}).items():
@@ -84,17 +97,37 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
         fail(str(error))
 
 
-def _sources(placements: list[str], config: Path, file: LogFile | None) -> list[Source]:
+def _section(source: Source | PricedSource, asked: Asked, progress: Progressing) -> Section:
+    if isinstance(source, Source):
+        return section_of(source, asked, progress)
+    if asked.rewards or asked.curves or asked.candidates:
+        fail(
+            f"{source.name} draws prices out of a range: --rewards, --curves and --search are of "
+            "choices among actions; leave them out"
+        )
+    watched = partial(progress.watched, what=f"{source.name}: reading")
+    return priced_section(source, asked.policies, asked.by, asked.baseline, watched)
+
+
+def _sources(
+    placements: list[str], config: Path, file: LogFile | None
+) -> list[Source | PricedSource]:
     if bool(placements) == (file is not None):
         fail("give either --placement, for the service's own log, or --log FILE")
     if file is not None:
         return [of_file(file)]
     settings = settings_of(config)
     timezone = timezone_of(settings)
-    return [of_placement(settings.service.database, name, timezone) for name in placements]
+    database = settings.service.database
+    return [
+        (of_priced if draws_prices(database, name) else of_placement)(database, name, timezone)
+        for name in placements
+    ]
 
 
 def _tell(console: Console, section: Section, asked: Asked) -> None:
+    for presumed in section.evaluation.warnings:
+        console.print(f"[bold red]{escape(section.name)}: {escape(presumed)}[/]")
     if asked.policies:
         console.print(table_of(section))
     for result in overall(section.evaluation):

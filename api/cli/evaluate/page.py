@@ -7,7 +7,6 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from api.cli.evaluate.report import HEADS, Section, cells, overall, verdict_of
-from policy.ope.evaluate import OVERALL, Result
 from policy.ope.figures import (
     curves_figure,
     estimates_figure,
@@ -18,6 +17,7 @@ from policy.ope.figures import (
     support_figure,
     weights_figure,
 )
+from policy.ope.results import OVERALL, Result
 
 _STYLE = """
 :root{--ink:#1f2937;--soft:#6b7280;--line:#e5e7eb;--paper:#fff;--ground:#f6f7f9;--no:#b42318}
@@ -39,6 +39,8 @@ th{font-weight:600;color:var(--soft);font-size:.82rem;text-align:left}
 th,td{padding:.5rem .75rem .5rem 0;border-bottom:1px solid var(--line)}
 tr:last-child td{border-bottom:0}
 .no{color:var(--no)}
+.alarm{background:#fef3f2;border:1px solid var(--no);border-radius:12px;color:var(--no);
+font-weight:600;padding:.9rem 1.25rem}
 .how{color:var(--soft);font-size:.88rem;margin:.25rem 0 0}
 .pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(28rem,1fr));gap:1rem}
 @media(max-width:34rem){.pair{grid-template-columns:1fr}}
@@ -79,9 +81,10 @@ def page_of(sections: Sequence[Section], title: str) -> str:
 def _parts(section: Section, *, several: bool) -> Iterator[str]:
     if several:
         yield f"<h2>{html.escape(section.name)}</h2>"
+    found = section.evaluation
+    yield from (f'<p class="alarm">{html.escape(one)}.</p>' for one in found.warnings)
     yield _numbers(section)
     yield _card(_table(section))
-    found = section.evaluation
     yield _figure(estimates_figure(found), _HOW["value"])
     if _compares(section, OVERALL):
         yield _figure(lift_figure(found), _lift(section))
@@ -108,6 +111,35 @@ def _by_label(section: Section, label: str) -> Iterator[str]:
     if _compares(section, label):
         yield _figure(lift_figure(found, label), _lift(section))
     yield _figure(support_figure(found, label), _HOW["support"])
+    yield _card(_overlap(section, label))
+
+
+def _overlap(section: Section, label: str) -> str:
+    """How far log and policies overlap in each group, and why some cannot be judged."""
+    heads = (label, "policy", "rows", "effective", "largest weight", "never shown", "why not")
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _seen(result)) + "</tr>"
+        for result in section.evaluation.results
+        if result.group.label == label
+    )
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
+    return (
+        f"<details><summary>Overlap by {html.escape(label)}, in numbers</summary>"
+        f"<table><tr>{head}</tr>{rows}</table></details>"
+    )
+
+
+def _seen(result: Result) -> tuple[str, ...]:
+    seen = result.diagnosis
+    return (
+        result.group.value,
+        result.policy,
+        f"{seen.n_rows:,}",
+        f"{seen.effective_rows:,.0f}",
+        f"{seen.largest_weight:,.1f}",
+        f"{seen.unsupported:.1%}",
+        "; ".join(seen.reasons),
+    )
 
 
 def _compares(section: Section, label: str) -> bool:

@@ -22,6 +22,7 @@ from policy.ope.targets import Constant, Learned, Logged, Target, Uniform
 
 PLAIN: Mapping[str, Callable[[], Target]] = {"uniform": Uniform, "logged": Logged}
 ALWAYS = "always:"
+PRICE = "price:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Wanted:
         parameters: Of that kind.
         of_log: Makes the policy, where it needs the names of the log's features.
         model: A file that it is read from, which may know what it is judged by.
+        price_cents: Of one price for everybody.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Wanted:
     parameters: Mapping[str, Any] | None = None
     of_log: Callable[[Source], Target] | None = None
     model: Path | None = None
+    price_cents: int | None = None
 
     def on(self, source: Source) -> "Wanted":
         """The same for one log.
@@ -50,6 +53,11 @@ class Wanted:
         Raises:
             EvaluationError: It needs what the log lacks.
         """
+        if self.price_cents is not None:
+            raise EvaluationError(
+                f"--policy {self.name}: {source.name} draws no prices out of a range; judge "
+                f"{ALWAYS}ACTION of the action that has this price"
+            )
         return self if self.of_log is None else replace(self, target=self.of_log(source))
 
     def learner(self, log: Decisions) -> Policy:
@@ -63,9 +71,9 @@ def wanted(text: str) -> Wanted:
     """A policy from the command line.
 
     Args:
-        text: `uniform`, `logged`, `always:ACTION`, a kind of policy, a model file (`.zip`), or a
-            TOML file with `kind` and its parameters, with `always`, with `model`, or with
-            `[[rules]]`.
+        text: `uniform`, `logged`, `always:ACTION`, `price:CENTS`, a kind of policy, a model file
+            (`.zip`), or a TOML file with `kind` and its parameters, with `always`, with `model`, or
+            with `[[rules]]`.
 
     Raises:
         EvaluationError: It is none of these.
@@ -82,9 +90,11 @@ def wanted(text: str) -> Wanted:
         return Wanted(text, PLAIN[text]())
     if text.startswith(ALWAYS):
         return Wanted(text, Constant(text.removeprefix(ALWAYS)))
+    if text.startswith(PRICE) and text.removeprefix(PRICE).isdecimal():
+        return Wanted(text, price_cents=int(text.removeprefix(PRICE)))
     if text in POLICY_KINDS:
         return Wanted(text, None, text, {})
-    known = (*PLAIN, ALWAYS + "ACTION", *POLICY_KINDS)
+    known = (*PLAIN, ALWAYS + "ACTION", PRICE + "CENTS", *POLICY_KINDS)
     raise EvaluationError(
         f"--policy {text}: must be a .toml or .zip file or {suggestion(text, known)}"
     )

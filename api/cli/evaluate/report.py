@@ -10,9 +10,9 @@ from rich.table import Table
 
 from api.cli.intervals import bounds, interval_json, number_json
 from policy.errors import EvaluationError
-from policy.ope.evaluate import OVERALL, Estimate, Evaluation, Result
 from policy.ope.overlap import Overlaps
 from policy.ope.progressive import Point
+from policy.ope.results import OVERALL, Estimate, Evaluation, Result
 from policy.ope.search import Found
 
 HEADS = ("policy", "would have earned", "95 % interval", "effective rows", "advantage")
@@ -101,7 +101,7 @@ def _section(section: Section) -> dict[str, Any]:
         "n_rows": found.n_rows,
         "mean_reward": found.mean_reward,
         "results": [_result(result) for result in found.results],
-        "warnings": list(section.warnings),
+        "warnings": [*found.warnings, *section.warnings],
     }
     if section.overlaps is not None:
         written["weights"] = _weights(section.overlaps)
@@ -199,6 +199,7 @@ def rows_of(sections: Sequence[Section]) -> Iterator[dict[str, Any]]:
                     "n_rows": result.diagnosis.n_rows,
                     "effective_rows": result.diagnosis.effective_rows,
                     "largest_weight": result.diagnosis.largest_weight,
+                    "warnings": "; ".join((*section.evaluation.warnings, *section.warnings)),
                 }
 
 

@@ -48,22 +48,22 @@ def target_of_model(path: Path, source: Source, floor: float | None = None) -> T
         raise EvaluationError(f"--policy {path}: {error}") from None
 
 
-def known_already(name: str, path: Path, source: Source) -> str | None:
+def known_already(name: str, path: Path, log: str, remedy: str) -> str | None:
     """A warning, where a saved model has learned from the placement that it is judged on.
 
     Args:
         name: What it is called.
-        path: A model file that `target_of_model` took.
-        source: The log.
+        path: A model file that can be judged.
+        log: Name of the placement, or of the file.
+        remedy: What to judge instead.
     """
     manifest, _ = model_file.load(path.read_bytes())
     row = manifest.get("learned_through")
-    if manifest.get("placement") != source.name or not row:
+    if manifest.get("placement") != log or not row:
         return None
     return (
         f"{name}: has learned rewards up to row {row} of this log, and is judged by them as well: "
-        "too well, perhaps; judge its kind instead, which learns from the first half only, or the "
-        "model on later decisions"
+        f"too well, perhaps; judge {remedy}"
     )
 
 
@@ -77,7 +77,7 @@ def _of_policy(manifest: Mapping[str, Any], arrays: Mapping[str, Any], source: S
             f"one that the service saved, or of kind {suggestion(str(manifest['kind']), known)}"
         )
     if "price_range" in parameters:
-        raise EvaluationError("it draws prices out of a range: those are not judged yet")
+        raise EvaluationError("it draws prices out of a range, and the log is of actions")
     policy = policy_of_spec(parameters, Names(context, features))
     policy.load_state(manifest, arrays)
     seen = columns(context, source.context_names, "context")

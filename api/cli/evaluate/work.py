@@ -1,8 +1,9 @@
 """The work of an evaluation on one log, with a bar that says how far it is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,9 +16,15 @@ from policy.errors import EvaluationError
 from policy.ope.evaluate import Question, evaluate
 from policy.ope.log import Decisions
 from policy.ope.overlap import overlaps
+from policy.ope.prices.log import PricedDecisions
 from policy.ope.progressive import Point, learning_curves
 from policy.ope.search import Found, search
 from policy.ope.targets import Uniform
+
+OR_ITS_KIND = (
+    "its kind instead, which learns from the first half only, or the model on later decisions"
+)
+L = TypeVar("L", Decisions, PricedDecisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,10 @@ class Progressing:
     ) -> None:  # fmt: skip
         self._bar.stop()
 
-    def watched(self, chunks: Chunks, what: str) -> Chunks:
+    def watched(self, chunks: Callable[[], Iterable[L]], what: str) -> Callable[[], Iterable[L]]:
         """The same chunks; each pass over them is a bar, of known length from the second on."""
 
-        def read() -> Iterator[Decisions]:
+        def read() -> Iterator[L]:
             task, n_rows = self._bar.add_task(what, total=self.lengths.get(what)), 0
             try:
                 for log in chunks():
@@ -103,7 +110,7 @@ def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
         warning
         for one in policies
         if one.model is not None
-        and (warning := known_already(one.name, one.model, source)) is not None
+        and (warning := known_already(one.name, one.model, source.name, OR_ITS_KIND)) is not None
     ]
     searched, cannot = _searched(watched(source.chunks, "searching"), asked.candidates)
     return Section(

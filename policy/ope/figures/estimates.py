@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from policy.ope.evaluate import OVERALL
 from policy.ope.figures.style import GREY, MOST_VALUES, bars, colours, hover, styled
+from policy.ope.results import OVERALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy.ope.evaluate import Evaluation, Result
+    from policy.ope.results import Evaluation, Result
 
 
 def estimates_figure(found: Evaluation) -> go.Figure:

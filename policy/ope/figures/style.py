@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-    from policy.ope.evaluate import Estimate
+    from policy.ope.results import Estimate
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#555555")
 """Told apart by the colour-blind (Okabe and Ito 2008)."""

@@ -36,7 +36,8 @@ class Columns:
     Args:
         action: Id of what was shown.
         reward: What it earned.
-        propensity: With which probability it was shown.
+        propensity: With which probability it was shown; None where nobody wrote it down: 1 then
+            stands for it, until `policy.ope.propensity` estimates it.
         cluster: Whose decision it was; None where every row stands for itself.
         position: Slot in a list; None without lists.
         context: Numbers to take for the context besides those under ``context.``.
@@ -49,7 +50,7 @@ class Columns:
 
     action: str = "action"
     reward: str = "reward"
-    propensity: str = "propensity"
+    propensity: str | None = "propensity"
     cluster: str | None = None
     position: str | None = None
     context: tuple[str, ...] = ()
@@ -126,7 +127,7 @@ def from_table(
         "actions": actions,
         "action": action.places(actions),
         "reward": _numbers(table, columns.reward),
-        "propensity": _numbers(table, columns.propensity),
+        "propensity": _propensities(table, columns),
         "labels": {name: np.asarray(table[name]).astype(str) for name in columns.labels},
         "targets": {
             policy: _of_actions(table, f"{TARGET}{policy}.", actions) for policy in _policies(table)
@@ -179,6 +180,12 @@ def standard_columns(log: Decisions) -> Columns:
         position=None if log.position is None else "position",
         labels=tuple(log.labels),
     )
+
+
+def _propensities(table: Mapping[str, np.ndarray], columns: Columns) -> np.ndarray:
+    if columns.propensity is None:
+        return np.ones(len(table[columns.reward]))
+    return _numbers(table, columns.propensity)
 
 
 def _policies(table: Mapping[str, np.ndarray]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from policy.errors import EvaluationError
 from policy.ope.estimators.base import Functional, Ratio
+from policy.ope.estimators.price.cell import CellIPS
 from policy.ope.estimators.price.kernel import KernelIPS
 from policy.ope.estimators.tuned import Z, slope
 
@@ -19,17 +20,23 @@ if TYPE_CHECKING:
     from policy.ope.tally import Tally
 
 FEWEST_EFFECTIVE = 50.0
+FEWEST_STEPS = 4.0
 N_BANDWIDTHS = 8
 
 
 class TunedKernel(Functional):
     """Chooses the bandwidth by SLOPE: the widest whose estimate agrees with all narrower ones.
 
+    Prices on a grid have one member more, the narrowest: `CellIPS`, of the wanted price alone. Of
+    the others, those below 4 steps are left out: too few prices lie under their kernel to be its
+    integral.
+
     Bandwidths that fewer than 50 effective rows fall into are passed over: their errors are not
     known.
 
     Args:
         bandwidths: Rising, in the unit of the prices; `bandwidths_of` makes them of a range.
+        step: Distance of two prices that the log could draw; None where prices have no grid.
 
     Raises:
         EvaluationError: None, or not rising.
@@ -45,27 +52,28 @@ class TunedKernel(Functional):
 
     name: str = "kernel_slope"
 
-    def __init__(self, bandwidths: Sequence[float]) -> None:
+    def __init__(self, bandwidths: Sequence[float], step: float | None = None) -> None:
         if not len(bandwidths) or (np.diff(bandwidths) <= 0.0).any():
             raise EvaluationError(
                 f"bandwidths are {tuple(bandwidths)}: must be rising, one or more"
             )
-        self.members = tuple(KernelIPS(width) for width in bandwidths)
+        self.members: tuple[KernelIPS, ...] = tuple(KernelIPS(width) for width in bandwidths)
+        self.step = step
+        if step is not None:
+            wide = (one for one in self.members if one.bandwidth >= FEWEST_STEPS * step)
+            self.members = (CellIPS(step), *wide)
         self.n_columns = 2 * len(self.members)
 
     def columns(self, sample: PriceSample) -> Array:
         """The two columns of each bandwidth."""
         return np.hstack([member.columns(sample) for member in self.members])
 
-    def settled(self, tally: Tally) -> Chosen:
+    def settled(self, tally: Tally) -> Functional:
         """The bandwidth that SLOPE takes."""
         members = [Chosen(one.bandwidth, i, self.n_columns) for i, one in enumerate(self.members)]
         known = [one for one in members if one.effective_rows(tally) >= FEWEST_EFFECTIVE]
         known = known or members[-1:]
-        means = tally.means
-        widths = [Z * tally.standard_error(one.gradient(means)) for one in known]
-        falling = np.minimum.accumulate(np.nan_to_num(widths, nan=np.inf))
-        return known[slope(np.array([one.value(means) for one in known]), falling)]
+        return known[widest(known, tally)]
 
 
 class Chosen(Ratio):
@@ -103,6 +111,14 @@ class Chosen(Ratio):
         place = self.own.start + 1
         squares = float(tally.squares[place, place])
         return float(tally.sums[:, place].sum() ** 2) / squares if squares else 0.0
+
+
+def widest(members: Sequence[Chosen], tally: Tally) -> int:
+    """Place of the member that SLOPE takes: the widest that agrees with all narrower ones."""
+    means = tally.means
+    widths = [Z * tally.standard_error(one.gradient(means)) for one in members]
+    falling = np.minimum.accumulate(np.nan_to_num(widths, nan=np.inf))
+    return slope(np.array([one.value(means) for one in members]), falling)
 
 
 def bandwidths_of(low: float, high: float, n: int = N_BANDWIDTHS) -> tuple[float, ...]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from policy.bandits.build import make_policy
 from policy.ope import figures
-from policy.ope.evaluate import Evaluation, Question, evaluate
+from policy.ope.evaluate import Question, evaluate
 from policy.ope.overlap import overlaps
 from policy.ope.progressive import learning_curves
 from policy.ope.search import search
 from policy.ope.targets import Constant, Given, Logged, Uniform
 from tests.policy.ope.logs import world
+
+if TYPE_CHECKING:
+    from policy.ope.results import Evaluation
 
 WORLD = world(1_500, seed=5)
 LOG = replace(
