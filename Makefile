@@ -28,6 +28,10 @@ $(VENV)/.train: $(VENV)/.dev
 	$(INSTALL) '.[train]'
 	@touch $@
 
+$(VENV)/.ray: $(VENV)/.dev
+	$(INSTALL) '.[ray]'
+	@touch $@
+
 $(VENV)/.peers: $(VENV)/.dev
 	$(INSTALL) '.[peers]'
 	@touch $@
@@ -52,6 +56,9 @@ test-security: $(VENV)/.dev ## strangers, leaked keys, forged webhooks, hostile 
 test-train: $(VENV)/.train ## the tests that need torch or numba (skipped elsewhere)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/policy/ppo tests/simulator tests/api/cli/test_train.py \
 		tests/contracts/test_segment_families.py tests/segments/cluster/test_neural.py $(ARGS)
+
+test-ray: $(VENV)/.ray ## the tests that work on a Ray of this machine (skipped elsewhere)
+	$(BIN)/python -m pytest tests/api/shards tests/api/cli/test_evaluate.py tests/api/cli/test_experiment.py $(ARGS)
 
 test-crash: $(VENV)/.dev ## kill -9 under load, power loss, the broken control (ARGS="--kills 1000")
 	$(BIN)/python -m pytest tests/api/test_crash.py tests/api/test_power_loss.py $(ARGS)

@@ -20,6 +20,7 @@ from statistics import median
 import numpy as np
 from sklearn.cluster import KMeans
 
+from api.shards.local import Local, cores
 from benchmarks.report import Options, Table, publish
 from segments.batch import matrix
 from segments.cluster.kmeans import fit_kmeans
@@ -140,7 +141,8 @@ def measure(pipeline: Pipeline, rng: np.random.Generator, n_calls: int) -> dict[
     _, vectors = pipeline.matrix(NOW, limit=20_000)
     rows_per_s = len(vectors) / (time.perf_counter() - start)
     start, spent = time.perf_counter(), processor_s()
-    _, everybody = matrix(pipeline, NOW, os.cpu_count() or 1)
+    with Local(cores()) as map_chunks:
+        _, everybody = matrix(pipeline, NOW, map_chunks)
     everybody_s, everybody_cpu_s = time.perf_counter() - start, processor_s() - spent
     fitted = fit_kmeans(vectors, pipeline.feature_names, 6, previous=None, seed=0)
     peer = KMeans(6, n_init=1, random_state=0).fit(vectors)
@@ -190,7 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
         ("scikit-learn against ours", f"{ratio:.0f} times"),
         ("an order, then features and segment", f"{took['observe_and_assign_us']:.1f} us"),
         ("features, in one process", f"{took['matrix_rows_per_s']:,.0f} visitors/s"),
-        (f"features of all, {os.cpu_count()} processes", f"{took['everybody_s']:.1f} s"),
+        (f"features of all, {cores()} processes", f"{took['everybody_s']:.1f} s"),
         ("the same in processor time", f"{took['everybody_cpu_s']:.1f} s"),
         ("segments of all, processor time", f"{took['assign_everybody_s']:.2f} s"),
     ]

@@ -3,7 +3,6 @@
 Where it stands: the command line in, `simulator.experiment` does the work, files out.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +10,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from api.shards.base import ShardError
+from api.shards.local import cores
+from api.shards.where import HELP, WORKERS_HELP, opened
 from simulator.errors import SimulatorError
 from simulator.experiment.report import write_report
 from simulator.experiment.run import Plan, run
 
 
-def experiment(
+def experiment(  # noqa: PLR0913, PLR0917  # one for each option
     policies: Annotated[
         str,
         typer.Option(
@@ -31,9 +33,8 @@ def experiment(
     out: Annotated[Path, typer.Option(help="Folder of the report and of finished cells.")] = Path(
         "experiment"
     ),
-    workers: Annotated[
-        int, typer.Option(min=0, max=1_024, help="Processes; 0 for one a core.")
-    ] = 0,
+    on: Annotated[str, typer.Option(help=HELP)] = "local",
+    workers: Annotated[int, typer.Option(min=0, max=1_024, help=WORKERS_HELP)] = 0,
 ) -> None:
     """Compare policies on simulated shoppers. Killed and called again, it goes on."""
     console = Console()
@@ -42,15 +43,18 @@ def experiment(
         cells = len(plan.cells())
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                    TimeRemainingColumn())  # fmt: skip
-        with Progress(*columns, console=console) as progress:
+        processes = min(workers or cores(), cells)
+        with (
+            opened(on, processes) as map_shards,
+            Progress(*columns, console=console) as progress,
+        ):
             task = progress.add_task("cells", total=cells)
             results = run(
-                plan, out, n_workers=min(workers or os.cpu_count() or 1, cells),
-                on_cell=lambda _: progress.advance(task),
+                plan, out, map_cells=map_shards, on_cell=lambda _: progress.advance(task),
             )  # fmt: skip
         for path in write_report(plan, results, out):
             console.print(f"wrote {path}", highlight=False)
-    except (SimulatorError, OSError) as error:
+    except (SimulatorError, ShardError, OSError) as error:
         Console(stderr=True).print(
             f"segue experiment: {error}", style="red", markup=False, soft_wrap=True
         )

@@ -20,6 +20,7 @@ from api.ingest.conversion import EVENT_JSON, ORDER
 from api.loop.clock import from_us, to_us
 from api.loop.snapshot import POPULATION
 from api.settings import LEARNED
+from api.shards.local import Local, cores
 from api.storage.base import RefitRow, StoreError
 from api.storage.memberships import DailyMove, TransitionRow, daily, flows, last
 from api.storage.reading import reading
@@ -176,7 +177,8 @@ class VisitorLog:
                     orders.append(event)
                 event = next(ahead, None)
             if at is not None:
-                taken.append((at, *matrix(pipeline, at)))
+                with Local(cores()) as map_chunks:
+                    taken.append((at, *matrix(pipeline, at, map_chunks)))
         return tuple(
             Crowd(at, tuple(visitors), vectors, pipeline.feature_names)
             if outcome_days is None

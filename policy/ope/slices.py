@@ -5,8 +5,8 @@ For whoever teaches on one part of a log and judges on another.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from policy.errors import EvaluationError
 from policy.ope.log import Decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Chunks = Callable[[], Iterable[Decisions]]
 
@@ -55,8 +55,46 @@ def between(chunks: Chunks, start: int, stop: int) -> Iterator[Decisions]:
             return
         first, last = max(start - log.first_row, 0), min(stop - log.first_row, log.n_rows)
         if first < last:
-            part = rows_of(log, first, last)
-            yield replace(part, first_row=part.first_row - start)
+            part = log if last - first == log.n_rows else rows_of(log, first, last)
+            yield replace(part, first_row=part.first_row - start) if start else part
+
+
+class Stretch(Protocol):
+    """Rows of a log that follow each other, read where they are worked on."""
+
+    @property
+    def first_row(self) -> int:
+        """Number of the first one within the log."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many there are."""
+
+    def chunks(self) -> Iterator[Decisions]:
+        """They, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsFrom:
+    """A stretch without the rows before one, numbered as if the log began there.
+
+    Args:
+        stretch: Of the log.
+        start: Number of a row within the log.
+    """
+
+    stretch: Stretch
+    start: int
+
+    def chunks(self) -> Iterator[Decisions]:
+        """The rows, in order."""
+        end = self.stretch.first_row + self.stretch.n_rows
+        return between(self.stretch.chunks, self.start, end)
+
+
+def rows_from(stretches: Sequence[Stretch], start: int) -> tuple[RowsFrom, ...]:
+    """The same for a whole log; stretches that end before that row are left out."""
+    return tuple(RowsFrom(one, start) for one in stretches if one.first_row + one.n_rows > start)
 
 
 def count_rows(chunks: Chunks) -> int:

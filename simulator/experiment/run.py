@@ -1,4 +1,4 @@
-"""Every cell of an experiment, on this machine's cores, resumable.
+"""Every cell of an experiment, wherever it is computed, resumable.
 
 One file a cell, written whole or not at all: what was computed before a kill is not computed again.
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,9 +22,11 @@ from simulator.experiment.life import Lives, live_through
 from simulator.scenarios.scenario import load_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from simulator.dynamics.world import World
+
+    MapCells: TypeAlias = Callable[[Callable[["Cell"], bytes], Iterable["Cell"]], Iterable[bytes]]
 
 CELL_KIND = "experiment-cell"
 
@@ -85,7 +85,7 @@ def run(
     plan: Plan,
     folder: Path,
     *,
-    n_workers: int = 1,
+    map_cells: MapCells = map,
     on_cell: Callable[[Cell], None] | None = None,
 ) -> dict[Cell, Lives]:
     """The results of all cells; those that ``folder`` holds already are read, not computed.
@@ -93,7 +93,8 @@ def run(
     Args:
         plan: What is to be compared.
         folder: Where cells are kept; made if it is not there.
-        n_workers: Processes; 1 computes in this one.
+        map_cells: How a function is applied to every cell, results in order: ``map``, or what
+            works on many at once.
         on_cell: Told of each cell that is done, for a progress bar.
 
     Raises:
@@ -109,13 +110,10 @@ def run(
                 on_cell(cell)
         else:
             missing.append(cell)
-    if n_workers == 1:
-        for cell in missing:
-            compute(cell, folder)
-            if on_cell is not None:
-                on_cell(cell)
-    else:
-        _in_parallel(missing, folder, n_workers, on_cell)
+    for cell, data in zip(missing, map_cells(compute, missing), strict=True):
+        _keep(data, _path(folder, cell))
+        if on_cell is not None:
+            on_cell(cell)
     return {cell: read(folder, cell) for cell in cells}
 
 
@@ -128,8 +126,12 @@ def check(plan: Plan) -> None:
             make_decider(policy, names, tuple(action.id for action in world.actions), 0)
 
 
-def compute(cell: Cell, folder: Path) -> None:
-    """Lives one cell through and keeps it in its file."""
+def compute(cell: Cell) -> bytes:
+    """Lives one cell through.
+
+    Returns:
+        What is kept of it, as a file.
+    """
     keep_freed_memory()
     world = _world(cell.scenario, cell.horizon_days)
     names = Crowd(world, 1).names
@@ -144,8 +146,10 @@ def compute(cell: Cell, folder: Path) -> None:
             [lives.stayed, lives.subscribed, lives.fatigue, lives.reference, lives.seconds]
         ),
     }
-    data = dump({"kind": CELL_KIND, "schema": 1, "cell": json.dumps(asdict(cell))}, arrays)
-    path = _path(folder, cell)
+    return dump({"kind": CELL_KIND, "schema": 1, "cell": json.dumps(asdict(cell))}, arrays)
+
+
+def _keep(data: bytes, path: Path) -> None:
     beside = path.with_suffix(".new")
     beside.write_bytes(data)
     beside.replace(path)
@@ -160,19 +164,6 @@ def read(folder: Path, cell: Cell) -> Lives:
         arrays["action_counts"],
         *(float(number) for number in arrays["numbers"]),
     )
-
-
-def _in_parallel(
-    cells: list[Cell], folder: Path, n_workers: int, on_cell: Callable[[Cell], None] | None
-) -> None:
-    # Not forked: the parent may hold threads and locks.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_workers, mp_context=context) as pool:
-        running = {pool.submit(compute, cell, folder): cell for cell in cells}
-        for done in as_completed(running):
-            done.result()
-            if on_cell is not None:
-                on_cell(running[done])
 
 
 def _world(scenario: str, horizon_days: int | None) -> World:

@@ -19,10 +19,18 @@ from api.cli.evaluate.source import Source, of_file, of_placement
 from api.cli.evaluate.work import Asked, Progressing, section_of
 from api.cli.failing import fail, settings_of
 from api.loop.rules import timezone_of
+from api.shards.base import MapShards, ShardError
+from api.shards.local import cores
+from api.shards.where import HELP, WORKERS_HELP, opened
 from api.storage.base import StoreError
 from api.storage.price_log import draws_prices
 from policy.errors import PolicyError
 from policy.ope.screen import OnFault
+
+CANNOT_BE_CUT = (
+    "only a --log of .parquet, without --exclude, is worked on in parts; to have one, call "
+    "`segue export log`"
+)
 
 
 def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
@@ -63,6 +71,8 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
             "choices depended on.",
         ),
     ] = False,
+    on: Annotated[str, typer.Option(help=f"{HELP} Of a .parquet log.")] = "local",
+    workers: Annotated[int, typer.Option(min=0, max=1_024, help=WORKERS_HELP)] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write all estimates.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write a page (HTML).")] = None,
@@ -87,19 +97,28 @@ def evaluation(  # noqa: PLR0913, PLR0917  # one for each option
         )
         with Progressing(console) as progress:
             sources = _sources(placement, config, file)
-            sections = [_section(source, asked, progress) for source in sources]
+            n_shards = max(
+                (len(one.shards) for one in sources if isinstance(one, Source)), default=0
+            )
+            backend = opened(on, min(workers or cores(), max(n_shards, 1)))
+            if on != "local" and not n_shards:
+                fail(f"--on {on}: {CANNOT_BE_CUT}")
+            with backend as map_shards:
+                sections = [_section(one, asked, progress, map_shards) for one in sources]
         for section in sections:
             _tell(console, section, asked)
         for fault, n_rows in (file.screen.excluded if file else {}).items():
             console.print(f"[red]{n_rows:,} rows of the log left out: {escape(fault)}[/]")
         _write(console, sections, json_file, parquet, out)
-    except (PolicyError, StoreError) as error:
+    except (PolicyError, StoreError, ShardError) as error:
         fail(str(error))
 
 
-def _section(source: Source | PricedSource, asked: Asked, progress: Progressing) -> Section:
+def _section(
+    source: Source | PricedSource, asked: Asked, progress: Progressing, map_shards: MapShards
+) -> Section:
     if isinstance(source, Source):
-        return section_of(source, asked, progress)
+        return section_of(source, asked, progress, map_shards)
     if asked.rewards or asked.curves or asked.candidates:
         fail(
             f"{source.name} draws prices out of a range: --rewards, --curves and --search are of "

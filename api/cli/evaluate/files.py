@@ -8,7 +8,12 @@ from policy.errors import EvaluationError
 from policy.ope.formats.csv_log import names_of_csv, read_csv
 from policy.ope.formats.dsjson import DsjsonReader, numbers_of
 from policy.ope.formats.obp import read_npz
-from policy.ope.formats.parquet import names_of_parquet, read_parquet
+from policy.ope.formats.parquet import (
+    ParquetShard,
+    names_of_parquet,
+    parquet_shards,
+    read_parquet,
+)
 from policy.ope.formats.table import CONTEXT, LOGGING, Columns
 from policy.ope.log import Decisions
 from policy.ope.propensity import with_estimates
@@ -92,6 +97,19 @@ class LogFile:
         if self.path.suffix == ".npz":
             return [read_npz(self.path, screen)]
         return DsjsonReader(self.path, screen, numbers_of(self.path)).chunks()
+
+    def shards(self) -> tuple[ParquetShard, ...]:
+        """The row groups of the log, for processes that read for themselves.
+
+        None where it cannot be cut: of another format, where propensities are estimated from all of
+        it, or where rows are left out, since numbers of later rows then depend on all before.
+
+        Raises:
+            LogError: No such file, or a column that is missing.
+        """
+        if self.path.suffix != ".parquet" or self.on_fault != "refuse" or self.estimates:
+            return ()
+        return parquet_shards(self.path.absolute(), Columns(labels=self.labels))
 
     def context_names(self) -> tuple[str, ...]:
         """What the entries of its context are called; numbers where the format has no names.

@@ -121,15 +121,16 @@ def _of_toml(path: Path) -> Wanted:
     return Wanted(path.stem, None, str(kind), said)
 
 
-def prepared(chunks: Chunks, policies: Sequence[Wanted]) -> tuple[Chunks, dict[str, Target]]:
-    """The rows to judge on, and the policies as they stand then.
+def prepared(chunks: Chunks, policies: Sequence[Wanted]) -> tuple[int, dict[str, Target]]:
+    """The row from which on to judge, and the policies as they stand then.
 
     Args:
         chunks: The log, as often as it is called.
         policies: Of different names.
 
     Returns:
-        The whole log, or its second half where something had to learn from the first.
+        Its number: 0, or that of the second half where something had to learn from the first; and
+        the policies by name.
 
     Raises:
         EvaluationError: Two of one name, or a log of fewer than two rows.
@@ -142,7 +143,7 @@ def prepared(chunks: Chunks, policies: Sequence[Wanted]) -> tuple[Chunks, dict[s
     targets = {one.name: one.target for one in policies if one.target is not None}
     learning = [one for one in policies if one.target is None]
     if not learning:
-        return chunks, targets
+        return 0, targets
     n_rows = count_rows(chunks)
     half = n_rows // 2
     if not half:
@@ -155,4 +156,4 @@ def prepared(chunks: Chunks, policies: Sequence[Wanted]) -> tuple[Chunks, dict[s
         for policy in made.values():
             policy.update(batch)
     learned = targets | {name: Learned(policy) for name, policy in made.items()}
-    return lambda: between(chunks, half, n_rows), {name: learned[name] for name in names}
+    return half, {name: learned[name] for name in names}

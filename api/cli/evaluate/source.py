@@ -13,6 +13,7 @@ from api.loop.facts import FLAGS
 from api.storage.decision_log import DecisionLog
 from policy.catalog.condition.tree import Field
 from policy.catalog.condition.vocabulary import WEEKDAYS, FieldType
+from policy.ope.formats.parquet import ParquetShard
 from policy.ope.log import Decisions
 from policy.ope.rules import Flags, Known, Label, Numbers, Texts
 from segments.features.schema import SCHEMA
@@ -37,6 +38,7 @@ class Source(NamedTuple):
         context_names: Of the context.
         feature_names: Of the pair features.
         fields: What rules may ask.
+        shards: The same log in parts that processes read; none where it cannot be cut.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Source(NamedTuple):
     context_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     fields: Mapping[Field, Known]
+    shards: tuple[ParquetShard, ...] = ()
 
 
 def of_placement(database: Path, placement: str, timezone: tzinfo = UTC) -> Source:
@@ -70,7 +73,7 @@ def of_file(file: LogFile) -> Source:
     }
     for label in file.labels:
         fields[Field(label)] = Known(TEXT, Label(label))
-    return Source(file.path.name, file.chunks, names, (), fields)
+    return Source(file.path.name, file.chunks, names, (), fields, file.shards())
 
 
 def fields_of(context_names: tuple[str, ...]) -> dict[Field, Known]:

@@ -1,9 +1,10 @@
 """The work of an evaluation on one log, with a bar that says how far it is."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,6 +13,7 @@ from api.cli.evaluate.policies import Wanted, prepared
 from api.cli.evaluate.report import Section
 from api.cli.evaluate.saved import known_already
 from api.cli.evaluate.source import Chunks, Source
+from api.shards.base import MapShards, told
 from policy.errors import EvaluationError
 from policy.ope.evaluate import Question, evaluate
 from policy.ope.log import Decisions
@@ -19,6 +21,7 @@ from policy.ope.overlap import overlaps
 from policy.ope.prices.log import PricedDecisions
 from policy.ope.progressive import Point, learning_curves
 from policy.ope.search import Found, search
+from policy.ope.slices import between, rows_from
 from policy.ope.targets import Uniform
 
 OR_ITS_KIND = (
@@ -88,9 +91,30 @@ class Progressing:
 
         return read
 
+    def mapped(self, map_shards: MapShards, what: str, n_shards: int) -> MapShards:
+        """The same backend; each pass over the shards is a bar."""
 
-def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
+        def over(work: Callable[[Any], Any], shards: Iterable[Any], /) -> Iterator[Any]:
+            task = self._bar.add_task(what, total=n_shards)
+            try:
+                advance = told(map_shards, lambda done: self._bar.update(task, completed=done))
+                yield from advance(work, shards)
+            finally:
+                self._bar.remove_task(task)
+
+        return over
+
+
+def section_of(
+    source: Source, asked: Asked, progress: Progressing, map_shards: MapShards
+) -> Section:
     """Everything that is asked, on one log.
+
+    Args:
+        source: The log; where it comes in shards, these are what policies are judged on.
+        asked: What.
+        progress: Where to say how far it is.
+        map_shards: Works on the shards.
 
     Raises:
         EvaluationError: A policy that the log cannot be asked about.
@@ -101,11 +125,16 @@ def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
     def watched(chunks: Chunks, what: str) -> Chunks:
         return progress.watched(chunks, f"{source.name}: {what}")
 
-    chunks, targets = prepared(watched(source.chunks, "reading"), policies)
+    reading = watched(source.chunks, "reading")
+    start, targets = prepared(reading, policies)
     targets = targets or {"uniform": Uniform()}  # of a search alone
     question = Question(targets, by=asked.by, rewards=asked.rewards, baseline=asked.baseline)
     learners = [one for one in policies if one.kind and asked.curves]
-    found = evaluate(chunks, question)
+    if source.shards:
+        over = progress.mapped(map_shards, f"{source.name}: row groups", len(source.shards))
+        found = evaluate(lambda: rows_from(source.shards, start), question, over)
+    else:
+        found = evaluate(lambda: between(reading, start, sys.maxsize), question)
     warnings = [
         warning
         for one in policies
@@ -117,7 +146,7 @@ def section_of(source: Source, asked: Asked, progress: Progressing) -> Section:
         source.name,
         found,
         asked.baseline,
-        overlaps(chunks(), targets) if asked.overlaps else None,
+        overlaps(between(reading, start, sys.maxsize), targets) if asked.overlaps else None,
         _curves(watched(source.chunks, "learning"), learners) if learners else None,
         searched,
         [*warnings, *cannot],

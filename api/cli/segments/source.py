@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from api.cli.segments.files import read_crowd, read_fit
+from api.shards.local import Local, cores
 from api.storage.base import RefitRow, StoreError
 from api.storage.visitor_log import Crowd, SavedFit, VisitorLog
 from segments.batch import matrix
@@ -81,7 +82,8 @@ class Source:
         if self.log is None:
             return read_crowd(self.path, self.target)
         at, pipeline = self.log.latest(), self.log.pipeline()
-        visitors, vectors = matrix(pipeline, at)
+        with Local(cores()) as map_chunks:
+            visitors, vectors = matrix(pipeline, at, map_chunks)
         return Crowd(at, tuple(visitors), vectors, pipeline.feature_names)
 
     def with_outcome(self, days: int) -> Crowd:

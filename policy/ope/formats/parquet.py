@@ -56,6 +56,7 @@ class ParquetShard:
         actions: Ids of all actions of the whole log.
         row_group: Its number.
         first_row: Number of its first row within the file.
+        n_rows: How many it has.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class ParquetShard:
     actions: tuple[str, ...]
     row_group: int
     first_row: int
+    n_rows: int
 
     def chunks(self) -> Iterator[Decisions]:
         """Its rows, in order.
@@ -99,7 +101,7 @@ def parquet_shards(
     sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     starts = [sum(sizes[:number]) for number in range(len(sizes))]
     return tuple(
-        ParquetShard(path, columns, actions, number, start)
+        ParquetShard(path, columns, actions, number, start, size)
         for number, (start, size) in enumerate(zip(starts, sizes, strict=True))
         if size
     )

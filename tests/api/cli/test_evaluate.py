@@ -127,15 +127,58 @@ def test_what_was_logged_would_have_earned_what_it_did(store: Path, tmp_path: Pa
 def test_what_learns_is_judged_on_rows_that_it_did_not_learn_from(store: Path) -> None:
     log = DecisionLog(store, "home")
     (whole,) = log.chunks()
-    chunks, targets = prepared(log.chunks, [wanted("linucb"), wanted("uniform")])
-    (rest,) = chunks()
+    start, targets = prepared(log.chunks, [wanted("linucb"), wanted("uniform")])
     half = whole.n_rows // 2
-    assert (rest.first_row, rest.n_rows) == (0, whole.n_rows - half)
-    assert rest.reward.tolist() == whole.reward[half:].tolist()
+    assert start == half
     assert list(targets) == ["linucb", "uniform"]
     assert targets["linucb"].policy.n_updates == half  # type: ignore[attr-defined]  # Learned
-    (same,) = prepared(log.chunks, [wanted("uniform")])[0]()
-    assert same.n_rows == whole.n_rows
+    assert prepared(log.chunks, [wanted("uniform")])[0] == 0
+
+
+@pytest.fixture(scope="module")
+def row_groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of five row groups."""
+    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("cut") / "log.parquet"
+    chunks = [
+        Decisions(
+            ("a", "b"), rng.integers(0, 2, 200), rng.normal(size=200),
+            rng.uniform(0.2, 1.0, 200), rng.normal(size=(200, 2)), first_row=200 * number,
+        )
+        for number in range(5)
+    ]  # fmt: skip
+    write_parquet(path, chunks)
+    return path
+
+
+@pytest.mark.parametrize("where", [("--workers", 2), ("--on", "ray", "--workers", 2)])
+def test_a_parquet_log_gives_the_same_numbers_wherever_it_is_judged(
+    row_groups: Path, tmp_path: Path, where: tuple[object, ...]
+) -> None:
+    if "ray" in where:
+        pytest.importorskip("ray", reason="works on Ray; the extra [ray]")
+    here, there = tmp_path / "here.json", tmp_path / "there.json"
+    asked = ["--log", row_groups, "--policy", "uniform", "--policy", "linucb"]
+    asked += ["--baseline", "uniform", "--rewards", "-9", "9"]
+    for options in (("--workers", 1, "--json", here), (*where, "--json", there)):
+        result = segue(*asked, *options)
+        assert result.exit_code == 0, result.output
+    assert there.read_bytes() == here.read_bytes()
+    assert json.loads(here.read_text())["results"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--on", "ray", "--exclude"), "only a --log of .parquet, without --exclude"),
+        (("--on", "dask"), "must be local, ray, or ray://HOST:PORT"),
+    ],
+)
+def test_where_a_log_cannot_be_judged_is_said(
+    row_groups: Path, options: tuple[str, ...], told: str
+) -> None:
+    result = segue("--log", row_groups, "--policy", "uniform", *options)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
 
 
 def test_a_csv_file_is_a_log(tmp_path: Path) -> None:

@@ -39,14 +39,6 @@ def test_a_killed_experiment_computes_only_what_is_missing(tmp_path: Path) -> No
         assert path.stat().st_mtime_ns == changed
 
 
-def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
-    plan = Plan(("nothing", "random"), ("steady",), (0, 1), 20, 10)
-    one = run(plan, tmp_path / "one")
-    two = run(plan, tmp_path / "two", n_workers=2)
-    for cell, lives in one.items():
-        assert (lives.returns_cents == two[cell].returns_cents).all()
-
-
 def test_the_baseline_gains_nothing_and_twins_save_shoppers(tmp_path: Path) -> None:
     rows = summarise(PLAN, run(PLAN, tmp_path))
     assert [row.policy for row in rows] == list(PLAN.policies) * 2
