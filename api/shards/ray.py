@@ -43,13 +43,18 @@ class Ray:
         if self.address is not None:
             options["address"] = self.address
         elif ADDRESS not in os.environ:
-            options |= {"num_cpus": self.processes, "include_dashboard": False}
+            options |= {
+                "address": "local",  # else a cluster that once ran here would be looked for
+                "num_cpus": self.processes,
+                "include_dashboard": False,
+            }
         try:
             ray.init(**options)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             where = self.address or os.environ.get(ADDRESS, "this machine")
             raise ShardError(
-                f"Ray at {where} does not answer: {error}; `ray status` tells whether it runs"
+                f"Ray at {where} does not answer: {error}; `ray status` tells whether it runs, and "
+                "where it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
             ) from None
         self._ray = ray
         return self
