@@ -60,7 +60,10 @@ class Local:
         waiting: deque[tuple[int, Shard, Future[Part]]] = deque()
         try:
             for number, shard in enumerate(shards):
-                waiting.append((number, shard, self._pool.submit(work, shard)))
+                try:
+                    waiting.append((number, shard, self._pool.submit(work, shard)))
+                except BrokenProcessPool as error:
+                    raise lost(number, shard, error) from None
                 if len(waiting) > AHEAD * self.processes:
                     yield _result(*waiting.popleft())
             while waiting:

@@ -1,12 +1,15 @@
 """Shards on this machine: in order, bounded, and failing by name."""
 
+import doctest
 import os
 import signal
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+from api.shards import base, local, where
 from api.shards.base import OneThread, ShardError, told
 from api.shards.local import Local
 from api.shards.where import opened
@@ -85,8 +88,10 @@ def test_an_error_that_cannot_travel_is_told_in_words(pool: Local) -> None:
 
 
 def test_a_process_that_is_killed_is_told_with_the_remedy() -> None:
-    with Local(2) as own, pytest.raises(ShardError, match=r"shard \d .*fewer processes"):
-        list(own(die, range(9)))
+    with Local(2) as own:
+        for _ in range(2):  # also where it is asked again
+            with pytest.raises(ShardError, match=r"shard \d .*fewer processes"):
+                list(own(die, range(9)))
 
 
 def test_each_shard_has_one_thread(pool: Local) -> None:
@@ -114,6 +119,12 @@ def test_another_backend_is_refused(word: str) -> None:
         opened(word)
     with pytest.raises(ShardError, match="processes is 0"):
         Local(0)
+
+
+@pytest.mark.parametrize("module", [base, local, where])
+def test_examples_run(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert (failed, tried > 0) == (0, True)
 
 
 def test_one_thread_changes_no_result() -> None:
