@@ -4,25 +4,11 @@ Between reading a body and parsing it.
 """
 
 import zlib
-from collections.abc import Iterable
 
 from api.problems import Problem, shown
 
 CONTENT_ENCODING = b"content-encoding"
 _GZIP = 16 + zlib.MAX_WBITS
-
-
-def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    """The first value of a header; None where it is absent.
-
-    Args:
-        headers: Of the request, names in lower case.
-        name: In lower case.
-    """
-    for each, value in headers:
-        if each == name:
-            return value
-    return None
 
 
 def decoded(body: bytes, coding: bytes, max_bytes: int) -> bytes:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import ANONYMOUS, Authenticator
-from api.encoding import CONTENT_ENCODING, decoded, header, too_large
+from api.encoding import CONTENT_ENCODING, decoded, too_large
 from api.idempotency import HEADER as KEY_HEADER
 from api.idempotency import REPLAYED, reused
 from api.loop.errors import LoopError
@@ -166,11 +166,11 @@ class HotPath:
                 parameters = {**parameters, **_named(headers, route.takes)}
             if caller.owner:
                 parameters = {**parameters, OWNER: caller.owner}
-            key = self._look_through(headers)
+            key, coding = self._look_through(headers)
             if key is not None:
                 parameters = {**parameters, IDEMPOTENCY_KEY: key}
             body = await self._read(receive)
-            if (coding := header(headers, CONTENT_ENCODING)) is not None:
+            if coding is not None:
                 body = decoded(body, coding, self._max_body_bytes)
             started = time.perf_counter()
             answer = Answer(route.status, await route.handler(body, parameters), headers=rates)
@@ -207,20 +207,22 @@ class HotPath:
             detail = f"{most} requests are being answered (service.max_in_flight): try again"
             raise Problem(503, "overloaded", detail, headers={"retry-after": "1"})
 
-    def _look_through(self, headers: Any) -> str | None:
+    def _look_through(self, headers: Any) -> tuple[str | None, bytes | None]:
         """Refuse a body by the length that it claims, before any of it is read.
 
         Returns:
-            What `Idempotency-Key` says; None where it is absent.
+            What `Idempotency-Key` says, and the first coding of the body; None where absent.
         """
-        key = None
+        key = coding = None
         for name, value in headers:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_body_bytes:
                 raise too_large(self._max_body_bytes)
             if name == KEY_HEADER:  # one that comes twice is two strings, and refused as such
                 said = value.decode("latin-1").strip()
                 key = said if key is None else f"{key}, {said}"
-        return key
+            elif name == CONTENT_ENCODING and coding is None:
+                coding = value
+        return key, coding
 
     def _again(
         self, route: HotRoute, repeated: RepeatedRequestError, rates: Mapping[str, str]

@@ -158,10 +158,6 @@ class Placement:
         """The champion's."""
         return self.lineup.champion.policy
 
-    @policy.setter
-    def policy(self, policy: Policy) -> None:
-        self.lineup.champion.policy = policy
-
     @property
     def parameters(self) -> Mapping[str, object]:
         """Kind and parameters of the policy that decides."""

@@ -29,7 +29,6 @@ UNSEEN = NAMES.index("unseen_days")
 K, N_KINDS, WIDTH = 5, 3, 12
 N_AT_FIT, NEW_SHARE, N_ROUNDS = 1_000, 0.05, 40
 LOOK_EVERY = 50
-PLANTED_NAMES = tuple(f"feature_{i}" for i in range(WIDTH))
 
 
 def unplanted(shop: str, snapshots: list[tuple[float, Snapshot]]) -> list[Cell]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.intervals import bounds, interval_json, number_json
-from policy.errors import EvaluationError
+from policy.ope.formats.parquet import pyarrow_modules
 from policy.ope.overlap import Overlaps
 from policy.ope.progressive import Point
 from policy.ope.results import OVERALL, Estimate, Evaluation, Result
@@ -209,11 +209,5 @@ def write_parquet(path: Path, sections: Sequence[Section]) -> None:
     Raises:
         EvaluationError: pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa  # noqa: PLC0415  # optional
-        import pyarrow.parquet as pq  # noqa: PLC0415  # optional
-    except ModuleNotFoundError:
-        raise EvaluationError(
-            "--parquet needs pyarrow, which is not installed: pip install 'segue[parquet]'"
-        ) from None
-    pq.write_table(pa.Table.from_pylist(list(rows_of(sections))), path)
+    arrow, parquet = pyarrow_modules()
+    parquet.write_table(arrow.Table.from_pylist(list(rows_of(sections))), path)

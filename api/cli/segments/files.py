@@ -10,7 +10,8 @@ import numpy as np
 from api.storage.base import StoreError
 from api.storage.visitor_log import Crowd
 from policy import model_file
-from policy.errors import ModelFileError
+from policy.errors import EvaluationError, ModelFileError
+from policy.ope.formats.parquet import pyarrow_modules
 from segments.cluster.segmentation import Segmentation
 from segments.evaluation.migration import segment_ids
 from segments.features.schema import SCHEMA
@@ -133,10 +134,6 @@ def _inert(text: str) -> str:
 
 def _pyarrow() -> tuple[Any, Any]:
     try:
-        import pyarrow as pa  # noqa: PLC0415  # optional
-        import pyarrow.parquet as pq  # noqa: PLC0415  # optional
-    except ImportError:
-        raise StoreError(
-            "parquet needs pyarrow, which is not installed: pip install 'segue[parquet]'"
-        ) from None
-    return pa, pq
+        return pyarrow_modules()
+    except EvaluationError as error:
+        raise StoreError(str(error)) from None

@@ -139,7 +139,7 @@ def write_parquet(
     Raises:
         EvaluationError: pyarrow is not installed.
     """
-    arrow, parquet = _pyarrow()
+    arrow, parquet = pyarrow_modules()
     writer = None
     try:
         for log in chunks:
@@ -165,7 +165,7 @@ def _actions(file: Any, columns: Columns) -> tuple[str, ...]:
 
 
 def _open(path: Path, columns: Columns | None = None) -> Any:
-    arrow, parquet = _pyarrow()
+    arrow, parquet = pyarrow_modules()
     # Actions as codes: a text is made once for each, not for every row.
     coded = [] if columns is None else [columns.action]
     try:
@@ -174,7 +174,12 @@ def _open(path: Path, columns: Columns | None = None) -> Any:
         raise LogError(f"{path} cannot be read as parquet: {cause}") from None
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow_modules() -> tuple[Any, Any]:
+    """``pyarrow`` and ``pyarrow.parquet``.
+
+    Raises:
+        EvaluationError: It is not installed.
+    """
     try:
         import pyarrow as pa  # noqa: PLC0415  # optional
         import pyarrow.parquet as pq  # noqa: PLC0415  # optional

@@ -5,6 +5,7 @@ Behind the tallies: every interval is made from an estimator and its tally alone
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,23 @@ def checked_level(level: float) -> float:
     if not 0.0 < level < 1.0:
         raise EvaluationError(f"level is {level}: must be above 0 and below 1, such as 0.95")
     return level
+
+
+def checked_range(lowest: float, highest: float) -> tuple[float, float]:
+    """The bounds that rewards lie in.
+
+    Raises:
+        EvaluationError: They are not finite, or no range.
+
+    Example:
+        >>> checked_range(0.0, 1.0)
+        (0.0, 1.0)
+    """
+    if not (math.isfinite(lowest) and math.isfinite(highest) and lowest < highest):
+        raise EvaluationError(
+            f"rewards from {lowest} to {highest}: must be finite bounds, the lower one first"
+        )
+    return lowest, highest
 
 
 def value_and_error(estimator: Functional, tally: Tally) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from policy.errors import EvaluationError, LogError, StateError, shown
-from policy.ope.intervals.base import Interval, checked_level
+from policy.ope.intervals.base import Interval, checked_level, checked_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,10 +196,7 @@ class ConfidenceSequence:
         largest_weight: float | None = None,
         grid: Array = GRID,
     ) -> None:
-        if not (math.isfinite(lowest) and math.isfinite(highest) and lowest < highest):
-            raise EvaluationError(
-                f"rewards from {lowest} to {highest}: must be finite bounds, the lower one first"
-            )
+        checked_range(lowest, highest)
         self.level = checked_level(level)
         self.lowest, self.range = lowest, highest - lowest
         self.grid = grid

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policy.errors import EvaluationError, LogError
-from policy.ope.intervals.base import Interval, checked_level
+from policy.ope.intervals.base import Interval, checked_level, checked_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,10 +114,7 @@ class RunningAverage:
         *,
         largest_weight: float | None = None,
     ) -> None:
-        if not (math.isfinite(lowest) and math.isfinite(highest) and lowest < highest):
-            raise EvaluationError(
-                f"rewards from {lowest} to {highest}: must be finite bounds, the lower one first"
-            )
+        checked_range(lowest, highest)
         if largest_weight is not None and not largest_weight >= 1.0:
             raise EvaluationError(f"largest_weight is {largest_weight}: must be at least 1")
         self.level = checked_level(level)

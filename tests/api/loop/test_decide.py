@@ -159,11 +159,12 @@ def test_the_control_group_teaches_nothing(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_a_broken_policy_keeps_the_group_apart(tmp_path: Path) -> None:
     async def work(engine: Engine) -> dict[str, Any]:
-        policy, engine.placements["home"].policy = engine.placements["home"].policy, None  # type: ignore[assignment]  # broken
+        champion = engine.placements["home"].lineup.champion
+        policy, champion.policy = champion.policy, None  # type: ignore[assignment]  # broken
         try:
             return await decide(engine)
         finally:
-            engine.placements["home"].policy = policy
+            champion.policy = policy
 
     answer = run(settings(tmp_path, holdout={"share": 0.5}), work)
     assert answer["reason"] == "the policy failed"

@@ -283,7 +283,8 @@ def test_a_broken_policy_shows_the_default_and_logs_it(tmp_path: Path) -> None:
         request = DecisionRequest(visitor="ann", placement="home")
         answer = await engine.decider.decide(request)
         await engine.rewarder.reward(answer["decision_id"], DecisionReward(value=1.0))
-        engine.placements["home"].policy = build_placements(engine.settings)["home"].policy
+        fresh = build_placements(engine.settings)["home"].policy
+        engine.placements["home"].lineup.champion.policy = fresh
         return answer
 
     answer = run(settings(tmp_path), work)

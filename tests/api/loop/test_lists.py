@@ -304,11 +304,12 @@ def test_a_list_that_cannot_be_logged_does_not_count(tmp_path: Path) -> None:
 def test_a_broken_policy_shows_the_default_once(tmp_path: Path) -> None:
     async def work(engine: Engine) -> dict[str, Any]:
         placement = engine.placements["home"]
-        policy, placement.policy = placement.policy, None  # type: ignore[assignment]  # broken
+        champion = placement.lineup.champion
+        policy, champion.policy = champion.policy, None  # type: ignore[assignment]  # broken
         try:
             return await ask(engine, {}, {"baseline": "tea"})
         finally:
-            placement.policy = policy
+            champion.policy = policy
 
     answer = run(settings(tmp_path), work)
     assert shown(answer) == ["salt", None]
